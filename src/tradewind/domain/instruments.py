@@ -1,0 +1,88 @@
+"""Assets and instruments: what a row's integers stand for.
+
+A row's `instrument` is an index into a tape's instrument list, its `source` an index into the stream list. Prices are
+integers in 10^-price_exponent of the quote asset, quantities in 10^-quantity_exponent of the base asset (contracts for
+derivatives). Both exponents are fixed for the life of an instrument; tick and lot are rules and may change.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from . import codes
+from .errors import BadData
+
+MONEY_EXPONENT = 8  # one money unit is 10^-8 of its asset, for every asset
+MONEY = 10**MONEY_EXPONENT
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One tradable thing at one venue, with the rules an order must keep.
+
+    tick is in price units, lot and min_quantity in quantity units, min_notional in money units of the quote asset,
+    fees in 1e-7 of the cost (negative: rebate).
+    """
+
+    venue: str
+    symbol: str  # the venue's own name
+    base: str
+    quote: str
+    price_exponent: int
+    quantity_exponent: int
+    tick: int = 1
+    lot: int = 1
+    min_quantity: int = 0
+    min_notional: int = 0
+    maker_fee_e7: int = 10_000
+    taker_fee_e7: int = 10_000
+    payoff: int = codes.SPOT
+    proof: int = codes.PROOF_NONE
+
+    @property
+    def name(self) -> str:
+        """`venue:BASE/QUOTE`, the name people use."""
+        return f"{self.venue}:{self.base}/{self.quote}" + ("" if self.payoff == codes.SPOT else ":perp")
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One dense sequence of rows: a venue connection's channel for one instrument."""
+
+    venue: str
+    channel: str  # depth, quote, trade, bar, …
+    instrument: int
+
+
+def units(text: str, exponent: int) -> int:
+    """The integer `text` stands for in 10^-exponent units, exactly; never through a float.
+
+    Raises BadData where the text is no plain finite number or has more decimals than the unit can hold.
+    """
+    sign, body = (-1, text[1:]) if text[:1] == "-" else (1, text)
+    whole, _, fraction = body.partition(".")
+    if whole.isdecimal() and body.isascii() and (fraction == "" or fraction.isdecimal()):
+        if len(fraction) > exponent:
+            if fraction[exponent:].strip("0"):
+                raise BadData(f"{text!r} has more than {exponent} decimals", expected=f"a multiple of 1e-{exponent}")
+            fraction = fraction[:exponent]
+        return sign * int(whole + fraction + "0" * (exponent - len(fraction)))
+    return _units_of_scientific(text, exponent)
+
+
+def _units_of_scientific(text: str, exponent: int) -> int:
+    try:
+        value = Decimal(text).scaleb(exponent)
+        if value.is_finite() and abs(value) < 1 << 63 and value == value.to_integral_value():
+            return int(value)
+    except InvalidOperation:
+        pass
+    raise BadData(f"{text!r} is no number in units of 1e-{exponent}", expected="a decimal number such as 61234.50")
+
+
+def text(value: int, exponent: int) -> str:
+    """The decimal text of `value` units with all its `exponent` decimals."""
+    if exponent == 0:
+        return str(value)
+    digits = str(abs(value)).rjust(exponent + 1, "0")
+    return ("-" if value < 0 else "") + digits[:-exponent] + "." + digits[-exponent:]
