@@ -1,1 +1,7 @@
-"""storage"""
+"""What survives the process: tapes, journals, the market log.
+
+Comes in: rows the rim recorded, rows the machine consumed and emitted. Goes out: the same rows, proven or refused.
+
+Reading order: `files` (whole or not at all), `tape` (recorded input), `journal` (what the machine did), `marketlog`
+(market rows of a live run, packed), `inspect` (what lies in a journal).
+"""

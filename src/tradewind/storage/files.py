@@ -1,0 +1,98 @@
+"""The few disk operations storage needs, each whole or not at all, and the errors they become.
+
+Every byte storage writes goes through a `Disk`, so that a test can make any write, fsync or truncation fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tradewind.domain.errors import BadUse, NoRoom, TradewindError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ACCESS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+class Disk:
+    """The operating system's disk. Tests replace single methods."""
+
+    def write(self, fd: int, data: bytes | bytearray | memoryview) -> int:
+        return os.write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.rename(source, target)
+
+
+DISK = Disk()
+
+
+@contextmanager
+def disk_errors(where: Path | str) -> Iterator[None]:
+    """Turns an OSError into NoRoom, BadUse (path or permission) or TradewindError (the disk failed)."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        if error.errno in NO_ROOM:
+            raise NoRoom(what, where=str(where), expected="free space", todo="free some space, then start again") from error
+        if error.errno in NO_ACCESS:
+            raise BadUse(what, where=str(where), expected="a path this user may read and write") from error
+        raise TradewindError(what, where=str(where), expected="a disk that works", todo="treat this disk as failing") from error
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview, disk: Disk = DISK) -> None:
+    """Writes every byte; one call to the kernel where the kernel takes them all. Raises OSError."""
+    done = disk.write(fd, data)
+    if done == len(data):
+        return
+    rest = memoryview(data)[done:]
+    while rest:
+        rest = rest[disk.write(fd, rest) :]
+
+
+def sync_folder(folder: Path, disk: Disk = DISK) -> None:
+    """Makes the names inside `folder` durable. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        disk.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_whole(path: Path, data: bytes, disk: Disk = DISK) -> None:
+    """Puts `data` at `path` whole or not at all: written aside, fsynced, renamed, folder fsynced. Raises OSError."""
+    aside = path.with_name(path.name + ".aside")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            write_all(fd, data, disk)
+            disk.fsync(fd)
+        finally:
+            os.close(fd)
+        disk.rename(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent, disk)
+
+
+def lock_folder(folder: Path) -> int:
+    """A descriptor that holds `folder` against every other process until it is closed. Raises BadUse where another holds it."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise BadUse("another process is writing here", where=str(folder), todo="stop it, or name another folder") from error
+    return fd
