@@ -191,9 +191,9 @@ def make_fresh() -> None:
 def pip(words: List[str]) -> None:
     """Run `pip install` with its progress in short lines; raise Stop with one line that says what failed."""
     call = [venv_bin("python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2", "--compile"]
-    child = subprocess.Popen(call + ["--progress-bar", "off"] + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     heard = []  # type: List[str]
-    try:
+    child = subprocess.Popen(call + ["--progress-bar", "off"] + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with child:  # an interrupt reaches pip too, and leaving waits for it
         for raw in child.stdout or ():
             line = raw.decode(errors="replace").strip()
             heard.append(line)
@@ -201,11 +201,6 @@ def pip(words: List[str]) -> None:
                 say("  " + line.split(" /")[-1].split("/")[-1])
             elif line.startswith("Installing collected"):
                 say("  unpacking and compiling")
-    except BaseException:
-        child.kill()
-        raise
-    finally:
-        child.wait()
     if child.returncode:
         raise Stop(meaning(heard), 1)
 

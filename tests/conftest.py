@@ -63,6 +63,7 @@ def numba_cache() -> Path:
     return Path(os.environ["NUMBA_CACHE_DIR"])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the recordings is a `real` test, marked or not."""
     for item in items:
