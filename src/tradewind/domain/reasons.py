@@ -1,0 +1,172 @@
+"""Why something was done, not done or not believed: codes with the sentence a person reads.
+
+One registry for causes of orders, reasons of inaction, refusals of the risk review and verdicts of truth. A number is
+never reused. `sentence(code)` is what `tradewind why` prints.
+"""
+
+# Causes of an order or a cancel: each is a measured value against a threshold ------------------------------------------
+QUOTE_PLACED = 1
+SIGNAL_OVER_THRESHOLD = 2
+EDGE_OVER_COST = 3
+CROSS_UP = 4
+CROSS_DOWN = 5
+LEG_HEDGED = 6
+STRATEGY_WISH = 7
+PRICE_MOVED = 8
+NO_LONGER_WANTED = 9
+LADDER_CANCEL = 10
+
+# Why a strategy did nothing --------------------------------------------------------------------------------------------
+NOT_MEMBER = 40
+BOOK_NOT_SYNCED = 41
+WARMING_UP = 42
+SIGNAL_TOO_WEAK = 43
+EDGE_TOO_SMALL = 44
+INVENTORY_FULL = 45
+ONE_VENUE_ONLY = 46
+LEGS_IN_FLIGHT = 47
+ALREADY_THERE = 48
+NO_REFERENCE = 49
+NO_RATE = 50
+NO_BAR_YET = 51
+STRATEGY_BUSY = 52
+ANSWER_EXPIRED = 53
+NOT_ASKED = 54
+WEIGHT_ZERO = 55
+
+# Refusals of the risk review --------------------------------------------------------------------------------------------
+HALTED_BY_LADDER = 80
+BOOK_UNTRUSTED = 81
+QUANTITY_OFF_LOT = 82
+QUANTITY_TOO_SMALL = 83
+NOTIONAL_TOO_SMALL = 84
+QUANTITY_TOO_LARGE = 85
+NOTIONAL_TOO_LARGE = 86
+PRICE_OFF_TICK = 87
+PRICE_OUTSIDE_COLLAR = 88
+NO_GRADE = 89
+POSITION_LIMIT = 90
+GROSS_LIMIT = 91
+NET_LIMIT = 92
+TOO_MANY_OPEN = 93
+RATE_LIMIT = 94
+DATA_TOO_OLD = 95
+DRAWDOWN = 96
+SELF_CROSS = 97
+BALANCE_TOO_SMALL = 98
+TABLE_FULL = 99
+RANGE_EXCEEDED = 100
+NO_RIGHT = 101
+
+# Verdicts of truth -------------------------------------------------------------------------------------------------------
+HOLE_IN_STREAM = 120
+CHAIN_BROKEN = 121
+CHECKSUM_WRONG = 122
+CROSSED_BOOK = 123
+STALE_FEED = 124
+IMPOSSIBLE_JUMP = 125
+OFF_CONSENSUS = 126
+TIME_BACKWARD = 127
+BROKEN_BAR = 128
+BOOK_LOST_SIDE = 129
+BAD_PRICE = 130
+BAD_QUANTITY = 131
+OLD_MESSAGE = 132
+FROZEN_FEED = 133
+
+# Faults (must) --------------------------------------------------------------------------------------------------------------
+FAULT_UNKNOWN_KIND = 160
+FAULT_INSTRUMENT = 161
+FAULT_TIME_BACKWARD = 162
+FAULT_ILLEGAL_TRANSITION = 163
+FAULT_MONEY_OVERFLOW = 164
+FAULT_UNKNOWN_ORDER = 165
+FAULT_SOURCE = 166
+FAULT_RULE = 167
+FAULT_QUEUE_FULL = 168
+
+SENTENCES = {
+    QUOTE_PLACED: "quoted around the reservation price, which stood at {measured:g} price units",
+    SIGNAL_OVER_THRESHOLD: "the signal's score {measured:g} passed the threshold {threshold:g}",
+    EDGE_OVER_COST: "the edge between two venues, {measured:g} bp, exceeded all costs and the margin, {threshold:g} bp",
+    CROSS_UP: "the fast average stood {measured:g} over the slow one, threshold {threshold:g}",
+    CROSS_DOWN: "the fast average stood {measured:g} under the slow one, threshold {threshold:g}",
+    LEG_HEDGED: "one leg of an arbitrage had not filled; the open {measured:g} units were hedged by rule",
+    STRATEGY_WISH: "a Python strategy wished a position {measured:g} units away from the present one",
+    PRICE_MOVED: "the price it should stand at moved to {measured:g}, it stood at {threshold:g}",
+    NO_LONGER_WANTED: "no order is wanted there any more",
+    LADDER_CANCEL: "the ladder stepped down to {measured:g}",
+    NOT_MEMBER: "the strategy has no right to trade this instrument",
+    BOOK_NOT_SYNCED: "the book was not synced (condition {measured:g})",
+    WARMING_UP: "its features had {measured:g} of the {threshold:g} bars they need",
+    SIGNAL_TOO_WEAK: "the signal's score {measured:g} did not reach the threshold {threshold:g}",
+    EDGE_TOO_SMALL: "the best edge, {measured:g} bp, did not exceed costs and margin, {threshold:g} bp",
+    INVENTORY_FULL: "the inventory {measured:g} had reached its limit {threshold:g}",
+    ONE_VENUE_ONLY: "only {measured:g} venue quotes this asset, arbitrage needs {threshold:g}",
+    LEGS_IN_FLIGHT: "orders of the former decision were still in flight",
+    ALREADY_THERE: "the wished position was already held",
+    NO_REFERENCE: "there was no reference price (grade {measured:g})",
+    NO_RATE: "no rate for its quote currency",
+    NO_BAR_YET: "no bar of the timeframe it is asked on had closed",
+    STRATEGY_BUSY: "the strategy was still thinking",
+    ANSWER_EXPIRED: "the strategy's answer came too late",
+    NOT_ASKED: "nothing it listens to had happened yet",
+    WEIGHT_ZERO: "the selector gave it no weight",
+    HALTED_BY_LADDER: "the ladder stood on rung {measured:g}",
+    BOOK_UNTRUSTED: "the book was not synced (condition {measured:g})",
+    QUANTITY_OFF_LOT: "quantity {measured:g} is no multiple of the lot {threshold:g}",
+    QUANTITY_TOO_SMALL: "quantity {measured:g} is under the venue's minimum {threshold:g}",
+    NOTIONAL_TOO_SMALL: "notional {measured:g} is under the venue's minimum {threshold:g}",
+    QUANTITY_TOO_LARGE: "quantity {measured:g} is over the limit {threshold:g}",
+    NOTIONAL_TOO_LARGE: "notional {measured:g} is over the limit {threshold:g}",
+    PRICE_OFF_TICK: "price {measured:g} is no multiple of the tick {threshold:g}",
+    PRICE_OUTSIDE_COLLAR: "the price lay {measured:g} bp off the reference, the collar is {threshold:g} bp",
+    NO_GRADE: "the reference price had grade {measured:g}, new risk needs {threshold:g}",
+    POSITION_LIMIT: "the position would be worth {measured:g} in the worst case, the limit is {threshold:g}",
+    GROSS_LIMIT: "gross exposure would reach {measured:g}, the limit is {threshold:g}",
+    NET_LIMIT: "net exposure would reach {measured:g}, the limit is {threshold:g}",
+    TOO_MANY_OPEN: "{measured:g} orders were open, the limit is {threshold:g}",
+    RATE_LIMIT: "the order rate had used up its budget ({threshold:g} a second)",
+    DATA_TOO_OLD: "the last market data was {measured:g} s old, the limit is {threshold:g} s",
+    DRAWDOWN: "the drawdown latch is set at {measured:g} %",
+    SELF_CROSS: "it would have traded with our own order at {threshold:g}",
+    BALANCE_TOO_SMALL: "it needed {measured:g}, free balance was {threshold:g}",
+    TABLE_FULL: "the order table was full",
+    RANGE_EXCEEDED: "a product left the certified range",
+    NO_RIGHT: "the strategy has no right to trade this instrument",
+    HOLE_IN_STREAM: "rows are missing between the rim and the machine: sequence {measured:g} after {threshold:g}",
+    CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} after {threshold:g}",
+    CHECKSUM_WRONG: "the book does not give the venue's checksum",
+    CROSSED_BOOK: "bid {measured:g} is not below ask {threshold:g}",
+    STALE_FEED: "no row for {measured:g} s",
+    IMPOSSIBLE_JUMP: "it lay {measured:g} bp off its own last value, over {threshold:g} bp, and no other source confirmed",
+    OFF_CONSENSUS: "it lay {measured:g} bp off the other sources, over {threshold:g} bp",
+    TIME_BACKWARD: "the venue's clock went back",
+    BROKEN_BAR: "high, low, open and close contradict each other",
+    BOOK_LOST_SIDE: "one side of the book is empty",
+    BAD_PRICE: "a price of zero or less",
+    BAD_QUANTITY: "a negative quantity",
+    OLD_MESSAGE: "the message is older than the book",
+    FROZEN_FEED: "the same value for {measured:g} s while others moved",
+    FAULT_UNKNOWN_KIND: "a row of unknown kind",
+    FAULT_INSTRUMENT: "a row names an instrument outside the table",
+    FAULT_TIME_BACKWARD: "journal time went back",
+    FAULT_ILLEGAL_TRANSITION: "an order was told something its state does not allow",
+    FAULT_MONEY_OVERFLOW: "an amount left the range of its unit",
+    FAULT_UNKNOWN_ORDER: "a fill for an order nobody sent",
+    FAULT_SOURCE: "a row names a stream outside the table",
+    FAULT_RULE: "a rule, limit or parameter names a column outside the table",
+    FAULT_QUEUE_FULL: "a bounded queue of the simulated venue overflowed",
+}
+
+NAMES = {value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)}
+
+
+def name(code: int) -> str:
+    """The code's name, or `CODE_<n>` for one of a later release."""
+    return NAMES.get(code, f"CODE_{code}")
+
+
+def sentence(code: int, measured: float = 0.0, threshold: float = 0.0) -> str:
+    """The reason in words, with its measured value and threshold filled in."""
+    return SENTENCES.get(code, name(code)).format(measured=measured, threshold=threshold)

@@ -1,0 +1,76 @@
+"""Working orders: how a decision becomes command rows, and how a changed mind takes them back.
+
+Every command is emitted as a row and then applied as a fact, so what the journal says and what the machine believes
+cannot differ.
+"""
+
+from ..domain.codes import ACTIVE, CANCEL, HALT, SUBMIT, WHOLE
+from ..domain.orders import CANCELLING, FIRST_FINAL, FREE, UNKNOWN
+from ..kernel.emit import emit, evidence
+from ..kernel.jit import called, compiled
+
+PROBES = 8  # slots looked at for a free one before the table counts as full
+
+
+@compiled
+def free_id(s) -> int:
+    """The next order id whose slot is free, or 0 where the table is full."""
+    order_id = s.fact.ids.next_id
+    for _ in range(PROBES):
+        order_id += 1
+        status = s.fact.order[order_id & (s.fact.order.size - 1)].status
+        if status == FREE or status >= FIRST_FINAL:
+            return order_id
+    return 0
+
+
+@compiled
+def submit(s, order_id: int, k: int, i: int, side: int, layer: int, t, quantity: int, out):
+    """EVIDENCE and SUBMIT rows for target t; returns the SUBMIT row, still to be applied as a fact."""
+    evidence(s, out, i, k, order_id, t.cause, t.measured, t.threshold)
+    r = emit(s, out, SUBMIT, i)
+    r.marks = WHOLE & ~1
+    r.side = side
+    r.strategy = k
+    r.account = 0
+    r.price = t.price
+    r.quantity = quantity
+    r.ref = order_id
+    r.value = t.otype | (layer << 8)
+    s.count.submits += 1
+    return r
+
+
+@compiled
+def cancellable(o) -> bool:
+    """A live order nobody has asked to cancel yet."""
+    return FREE < o.status < FIRST_FINAL and o.status != CANCELLING and o.status != UNKNOWN
+
+
+@compiled
+def cancel(s, o, cause: int, out):
+    """The CANCEL row of order o, still to be applied as a fact."""
+    r = emit(s, out, CANCEL, o.instrument)
+    r.strategy = o.strategy
+    r.side = o.side
+    r.price = o.price
+    r.quantity = o.quantity
+    r.ref = o.id
+    r.value = cause
+    s.count.cancels += 1
+    return r
+
+
+@called
+def step_down(s, rung: int, cause: int, out):
+    """The HALT row that moves the ladder down, still to be applied as a fact."""
+    r = emit(s, out, HALT, 0)
+    r.value = rung
+    r.ref = cause
+    return r
+
+
+@compiled
+def may_open(s) -> bool:
+    """Whether the ladder allows new risk at all."""
+    return s.fact.ladder.rung <= ACTIVE + 1

@@ -1,0 +1,171 @@
+"""L2 books: sorted levels, best last, so that what happens near the touch moves little memory.
+
+A level's key is its price for bids and minus its price for asks: both sides ascend and share one code path. A full
+side drops its deepest level and remembers how deep it is complete (`horizon`).
+"""
+
+from ..domain.codes import BUY, NEVER, SELL, SNAPSHOT, SYNCED
+from ..kernel.jit import called, compiled
+
+NEAR = 12  # levels searched one by one from the touch before bisecting
+
+
+@compiled
+def clear(s, i: int) -> None:
+    """Forgets every level."""
+    b = s.book[i]
+    b.depth[BUY] = 0
+    b.depth[SELL] = 0
+    b.horizon[BUY] = -NEVER
+    b.horizon[SELL] = -NEVER
+
+
+@compiled
+def apply(s, row) -> None:
+    """Sets one level."""
+    side = int(row.side)
+    key = row.price if side == BUY else -row.price
+    keys = s.level_key[row.instrument, side]
+    b = s.book[row.instrument]
+    n = b.depth[side]
+    k = n - 1
+    stop = max(n - NEAR, 0)
+    while k >= stop and keys[k] > key:
+        k -= 1
+    if k < stop and k >= 0:
+        k = bisect(keys, key, k + 1)
+    quantities = s.level_quantity[row.instrument, side]
+    if k >= 0 and keys[k] == key:
+        if row.quantity > 0:
+            quantities[k] = row.quantity
+        else:
+            for j in range(k, n - 1):
+                keys[j] = keys[j + 1]
+                quantities[j] = quantities[j + 1]
+            b.depth[side] = n - 1
+    elif row.quantity > 0:
+        insert(s, b, side, k + 1, key, row.quantity, keys, quantities)
+
+
+@compiled
+def bisect(keys, key: int, n: int) -> int:
+    """The last index under n whose key is at most `key`, or -1."""
+    low = 0
+    high = n
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] <= key:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@compiled
+def insert(s, b, side: int, at: int, key: int, quantity: int, keys, quantities) -> None:
+    n = b.depth[side]
+    if n == keys.size:
+        s.count.overflow += 1
+        b.horizon[side] = max(b.horizon[side], keys[0] if at > 0 else key)
+        if at == 0:
+            return
+        at -= 1
+        for j in range(at):
+            keys[j] = keys[j + 1]
+            quantities[j] = quantities[j + 1]
+    else:
+        for j in range(n, at, -1):
+            keys[j] = keys[j - 1]
+            quantities[j] = quantities[j - 1]
+        b.depth[side] = n + 1
+    keys[at] = key
+    quantities[at] = quantity
+
+
+@called
+def quantity_at(s, i: int, side: int, price: int) -> int:
+    """What rests at a price, 0 where nothing does."""
+    key = price if side == BUY else -price
+    keys = s.level_key[i, side]
+    k = bisect(keys, key, s.book[i].depth[side])
+    return s.level_quantity[i, side, k] if k >= 0 and keys[k] == key else 0
+
+
+@compiled
+def settle(s, row) -> None:
+    """After a whole message: the touch is what the book says; `moved` tells whether a best price changed."""
+    i = row.instrument
+    b = s.book[i]
+    top = s.top[i]
+    n_bid = b.depth[BUY]
+    n_ask = b.depth[SELL]
+    bid = s.level_key[i, BUY, n_bid - 1] if n_bid > 0 else 0
+    ask = -s.level_key[i, SELL, n_ask - 1] if n_ask > 0 else 0
+    top.bid_quantity = s.level_quantity[i, BUY, n_bid - 1] if n_bid > 0 else 0
+    top.ask_quantity = s.level_quantity[i, SELL, n_ask - 1] if n_ask > 0 else 0
+    top.moved = 1 if bid != top.bid or ask != top.ask else 0
+    top.bid = bid
+    top.ask = ask
+    top.ts = row.ts_local
+    top.ts_venue = row.ts_venue
+    b.last_id = row.ref
+    if row.marks & SNAPSHOT:
+        b.joined = 0
+        top.condition = SYNCED
+        top.moved = 1
+        s.count.snapshots += 1
+    else:
+        b.joined = 1
+
+
+@compiled
+def complete(s, i: int) -> bool:
+    """Both sides are there and the touch lies above what a full table had to forget."""
+    b = s.book[i]
+    return (
+        b.depth[BUY] > 0
+        and b.depth[SELL] > 0
+        and s.level_key[i, BUY, b.depth[BUY] - 1] > b.horizon[BUY]
+        and s.level_key[i, SELL, b.depth[SELL] - 1] > b.horizon[SELL]
+    )
+
+
+@compiled
+def quote(s, row) -> None:
+    """One side of a best-quote message. Instruments without a depth stream take their touch from it."""
+    i = row.instrument
+    q = s.quoted[i]
+    side = int(row.side)
+    q.price[side] = row.price
+    q.quantity[side] = row.quantity
+    q.id = row.ref
+
+
+@compiled
+def compare(s, i: int) -> None:
+    """Counts whether book and best quote agree wherever both carry the same update id."""
+    q = s.quoted[i]
+    top = s.top[i]
+    if q.id != s.book[i].last_id or q.id == 0 or top.condition != SYNCED:
+        return
+    same = q.price[BUY] == top.bid and q.price[SELL] == top.ask and q.quantity[BUY] == top.bid_quantity and q.quantity[SELL] == top.ask_quantity
+    if same:
+        q.n_same += 1
+    else:
+        q.n_other += 1
+
+
+@compiled
+def adopt(s, row) -> None:
+    """The touch of an instrument without a depth stream is its best quote."""
+    i = row.instrument
+    q = s.quoted[i]
+    top = s.top[i]
+    top.moved = 1 if q.price[BUY] != top.bid or q.price[SELL] != top.ask else 0
+    top.bid = q.price[BUY]
+    top.ask = q.price[SELL]
+    top.bid_quantity = q.quantity[BUY]
+    top.ask_quantity = q.quantity[SELL]
+    top.ts = row.ts_local
+    top.ts_venue = row.ts_venue
+    top.condition = SYNCED

@@ -1,0 +1,210 @@
+"""Facts: the only place where what is true changes, and only by a row that the journal holds.
+
+`apply` folds every kind of journaled row, the machine's own commands among them; recovery after an upgrade is this
+function over the whole journal and nothing else. Opinions (books, features, weights) live elsewhere and may be lost.
+"""
+
+from ..domain.codes import (
+    ACKED,
+    BALANCE,
+    CANCEL,
+    CANCEL_REFUSED,
+    CANCELED_BY_VENUE,
+    CHARGE,
+    EXPIRED_BY_VENUE,
+    FILL,
+    HALT,
+    LIMIT,
+    NEVER_REACHED,
+    OPERATOR,
+    OUTCOME_UNKNOWN,
+    REJECTED_BY_VENUE,
+    REPORT,
+    RIGHT,
+    RULE,
+    SUBMIT,
+)
+from ..domain.layout import N_LIMITS, N_RULES, N_SEEN
+from ..domain.orders import (
+    FIRST_FINAL,
+    ILLEGAL,
+    ON_ACK,
+    ON_CANCEL_REFUSED,
+    ON_CANCEL_SENT,
+    ON_CANCELED,
+    ON_EXPIRE,
+    ON_NEVER_REACHED,
+    ON_NO_ANSWER,
+    ON_PART,
+    ON_REJECT,
+    ON_WHOLE,
+    PENDING,
+    TRANSITION,
+)
+from ..domain.reasons import FAULT_RULE
+from ..kernel.jit import called, compiled
+from ..kernel.must import must
+from . import ledger, positions
+
+
+@compiled
+def apply(s, row) -> None:
+    """One journaled row changes what is true."""
+    kind = row.kind
+    if kind == SUBMIT:
+        submit(s, row)
+    elif kind == CANCEL:
+        advance(s, find(s, row.ref), ON_CANCEL_SENT)
+    elif kind == REPORT:
+        report(s, row)
+    elif kind == FILL:
+        hold(s, row)
+    elif kind == CHARGE:
+        charge_fill(s, row)
+    else:
+        settings(s, row)
+
+
+@called
+def settings(s, row) -> None:
+    """Rules, limits, rights, money from outside, and the ladder."""
+    kind = row.kind
+    if kind == RULE:
+        if must(s, 0 <= row.ref < N_RULES, FAULT_RULE):
+            s.fact.rule[row.instrument, row.ref] = row.value
+    elif kind == LIMIT:
+        if must(s, 0 <= row.ref < N_LIMITS, FAULT_RULE):
+            s.fact.limit[row.strategy + 1, row.ref] = row.value
+    elif kind == RIGHT:
+        s.fact.right[row.strategy, row.instrument] = row.value
+    elif kind == BALANCE:
+        ledger.deposit(s, row.account, row.instrument, row.quantity)
+    elif kind == OPERATOR or kind == HALT:
+        ladder = s.fact.ladder
+        ladder.rung = row.value
+        ladder.cause = row.ref
+        ladder.since = row.ts_local
+
+
+@compiled
+def find(s, order_id: int):
+    """The order's record: its slot is its id modulo the table, so an ended order stays until its slot is needed."""
+    return s.fact.order[order_id & (s.fact.order.size - 1)]
+
+
+@called
+def submit(s, row) -> None:
+    """A decided order begins to count, before a byte of it leaves."""
+    o = find(s, row.ref)
+    o.id = row.ref
+    o.status = PENDING
+    o.instrument = row.instrument
+    o.strategy = row.strategy
+    o.side = row.side
+    o.layer = row.value >> 8
+    o.otype = row.value & 255
+    o.price = row.price
+    o.quantity = row.quantity
+    o.filled = 0
+    o.cost = 0
+    o.sent_ns = row.ts_local
+    o.held_quantity = 0
+    o.open_left = 0
+    o.bound = 0
+    positions.leave_open(s, o, row.quantity)
+    p = s.fact.position[o.strategy, o.instrument]
+    p.n_open += 1
+    s.fact.ids.n_open += 1
+    s.fact.ids.next_id = max(s.fact.ids.next_id, row.ref)
+    s.fact.working[o.strategy, o.instrument, o.side, o.layer] = row.ref
+
+
+@compiled
+def advance(s, o, event: int) -> None:
+    """The order's next state by the table; its end releases what it had reserved."""
+    old = o.status
+    new = TRANSITION[old, event]
+    if new == ILLEGAL:
+        s.fact.ids.n_odd += 1
+        return
+    o.status = new
+    if event == ON_CANCEL_SENT or new >= FIRST_FINAL:
+        place = s.fact.working[o.strategy, o.instrument, o.side]
+        if place[o.layer] == o.id:
+            place[o.layer] = 0
+    if new >= FIRST_FINAL and old < FIRST_FINAL:
+        positions.leave_open(s, o, 0)
+        s.fact.position[o.strategy, o.instrument].n_open -= 1
+        s.fact.ids.n_open -= 1
+
+
+@called
+def report(s, row) -> None:
+    """What a venue said of an order, fills apart."""
+    o = find(s, row.ref)
+    if o.id != row.ref:
+        s.fact.ids.n_odd += 1
+        return
+    code = row.value
+    if code == ACKED:
+        advance(s, o, ON_ACK)
+    elif code == REJECTED_BY_VENUE:
+        advance(s, o, ON_REJECT)
+    elif code == CANCELED_BY_VENUE:
+        advance(s, o, ON_CANCELED)
+    elif code == EXPIRED_BY_VENUE:
+        advance(s, o, ON_EXPIRE)
+    elif code == CANCEL_REFUSED:
+        advance(s, o, ON_CANCEL_REFUSED)
+    elif code == OUTCOME_UNKNOWN:
+        advance(s, o, ON_NO_ANSWER)
+    elif code == NEVER_REACHED:
+        advance(s, o, ON_NEVER_REACHED)
+
+
+@compiled
+def hold(s, row) -> None:
+    """The first row of a fill waits in the order for its charge."""
+    o = find(s, row.ref)
+    if o.id != row.ref:
+        s.fact.ids.n_odd += 1
+        return
+    o.held_price = row.price
+    o.held_quantity = row.quantity
+    o.held_trade = row.value
+    o.held_marks = row.marks
+
+
+@called
+def charge_fill(s, row) -> None:
+    """The second row of a fill: now it is booked, once, whatever the order's state."""
+    o = find(s, row.ref)
+    if o.id != row.ref or o.held_quantity == 0:
+        s.fact.ids.n_odd += 1
+        return
+    quantity = o.held_quantity
+    o.held_quantity = 0
+    if told_before(s, o.instrument, o.held_trade):
+        s.fact.ids.n_twice += 1
+        return
+    ledger.book_fill(s, o, o.held_price, quantity, row.value, row.quantity, row.strategy)
+    s.fact.ids.n_fills += 1
+    if o.status >= FIRST_FINAL:
+        s.fact.ids.n_late += 1
+        o.filled += quantity
+        return
+    o.filled += quantity
+    positions.leave_open(s, o, max(o.quantity - o.filled, 0))
+    advance(s, o, ON_WHOLE if o.filled >= o.quantity else ON_PART)
+
+
+@compiled
+def told_before(s, i: int, trade_id: int) -> bool:
+    """Whether this trade id was booked among the last `N_SEEN` of its instrument; remembers it if not."""
+    ring = s.fact.seen[i]
+    for k in range(N_SEEN):
+        if ring[k] == trade_id:
+            return True
+    ring[s.fact.seen_at[i] & (N_SEEN - 1)] = trade_id
+    s.fact.seen_at[i] += 1
+    return False

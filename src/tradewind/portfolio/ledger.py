@@ -1,0 +1,91 @@
+"""Double entry in integer money units: each posting moves one amount between two accounts of one asset.
+
+ledger[kind, venue, asset]: CASH is what the venue owes us, TRADING the other side of every exchange, FEES what trading
+cost, OPENING where money came from, ROUNDING the difference between what a venue reported and what price times quantity
+gives, SUSPENSE what nobody has explained. For every asset all accounts sum to zero, always.
+"""
+
+from ..domain.codes import BUY, SPOT
+from ..domain.layout import BASE, BASE_NUM, CASH, COST_DEN, COST_NUM, FEES, OPENING, PAYOFF, QUOTE_ASSET, ROUNDING, TRADING, VENUE
+from ..domain.reasons import FAULT_MONEY_OVERFLOW
+from ..kernel.fixed import OVERFLOW, muldiv_half_even
+from ..kernel.jit import called, compiled
+from ..kernel.must import must
+
+
+@compiled
+def post(s, debit: int, credit: int, venue: int, asset: int, amount: int) -> None:
+    """Moves `amount` of an asset from account `credit` to account `debit`."""
+    s.fact.ledger[debit, venue, asset] += amount
+    s.fact.ledger[credit, venue, asset] -= amount
+
+
+@compiled
+def exact_cost(s, i: int, price: int, quantity: int) -> int:
+    """Price times quantity in money units of the quote asset, half to even."""
+    rule = s.fact.rule[i]
+    return muldiv_half_even(price * quantity, rule[COST_NUM], rule[COST_DEN])
+
+
+@called
+def book_fill(s, o, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> None:
+    """Books one fill of order o: both legs, the fee, the rounding; then the position."""
+    i = o.instrument
+    rule = s.fact.rule[i]
+    venue = rule[VENUE]
+    exact = exact_cost(s, i, price, quantity)
+    if not must(s, exact != OVERFLOW, FAULT_MONEY_OVERFLOW):
+        return
+    sign = 1 if o.side == BUY else -1
+    if rule[PAYOFF] == SPOT:
+        post(s, CASH, TRADING, venue, rule[BASE], sign * quantity * rule[BASE_NUM])
+        post(s, CASH, TRADING, venue, rule[QUOTE_ASSET], -sign * exact)
+        post(s, CASH, ROUNDING, venue, rule[QUOTE_ASSET], -sign * (cost - exact))
+    post(s, FEES, CASH, venue, fee_asset, fee)
+    o.cost += cost
+    gained = move(s, o, sign, quantity, cost, fee if fee_asset == rule[QUOTE_ASSET] else 0)
+    if rule[PAYOFF] != SPOT:
+        post(s, CASH, TRADING, venue, rule[QUOTE_ASSET], gained)
+
+
+@compiled
+def move(s, o, sign: int, quantity: int, cost: int, fee: int) -> int:
+    """The position after a fill, at average cost; returns what the fill realised, in money units of the quote asset.
+
+    A fill that reverses the position closes it first and opens the rest at its own price.
+    """
+    p = s.fact.position[o.strategy, o.instrument]
+    held = p.quantity
+    gained = 0
+    if held == 0 or (held > 0) == (sign > 0):
+        p.basis += sign * cost
+    else:
+        closing = min(quantity, abs(held))
+        cost_closed = cost if closing == quantity else muldiv_half_even(cost, closing, quantity)
+        basis_closed = p.basis if closing == abs(held) else muldiv_half_even(p.basis, closing, abs(held))
+        gained = -sign * cost_closed - basis_closed
+        p.realised += gained
+        p.basis += sign * (cost - cost_closed) - basis_closed
+    p.quantity = held + sign * quantity
+    p.charges += fee
+    p.traded += cost
+    return gained
+
+
+@compiled
+def deposit(s, venue: int, asset: int, amount: int) -> None:
+    """Money that came from, or went to, the outside."""
+    post(s, CASH, OPENING, venue, asset, amount)
+
+
+@compiled
+def worth(s) -> float:
+    """Everything we hold, in whole units of the reporting currency; assets without a rate count nothing."""
+    total = 0.0
+    for asset in range(s.clock.n_assets):
+        held = 0
+        for venue in range(s.clock.n_venues):
+            held += s.fact.ledger[CASH, venue, asset]
+        if held != 0:
+            total += float(held) * 1e-8 * s.group[asset].reference
+    return total
