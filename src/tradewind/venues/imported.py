@@ -1,0 +1,108 @@
+"""What every importer hands back, and the small state all of them keep: streams, dense numbers, grids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tradewind.domain import codes
+from tradewind.domain.errors import BadData
+from tradewind.domain.instruments import Instrument, Stream
+from tradewind.domain.rows import Rows
+
+Sink = Callable[[Rows], None]
+"""Takes rows in tape order; the array is the taker's from then on."""
+
+MAX_STREAMS = (1 << 15) - 1  # a row's `source` is 16 bits
+ENOUGH_TO_INFER = 100  # rows below which a common divisor says nothing about a venue's tick
+
+
+class Imported(msgspec.Struct, kw_only=True):
+    """The lists a tape needs beside its rows, and what the importer has to say of them."""
+
+    instruments: list[Instrument]
+    streams: list[Stream]
+    scales: list[tuple[int, int]]  # per instrument: what row prices and quantities must be divided by
+    notes: dict[str, Any]
+
+
+class Streams:
+    """Instruments and streams in order of first sight, and the dense number of each stream's next row."""
+
+    def __init__(self) -> None:
+        self.instruments: list[Instrument] = []
+        self.streams: list[Stream] = []
+        self.next_seq: list[int] = []
+        self._instrument_of: dict[str, int] = {}
+        self._source_of: dict[tuple[int, str], int] = {}
+
+    def instrument(self, symbol: str, make: Callable[[str], Instrument]) -> int:
+        """The index of `symbol`, made by `make` at first sight."""
+        index = self._instrument_of.get(symbol)
+        if index is None:
+            self.instruments.append(make(symbol))
+            index = self._instrument_of[symbol] = len(self.instruments) - 1
+        return index
+
+    def source(self, instrument: int, channel: str) -> int:
+        """The index of an instrument's stream."""
+        key = (instrument, channel)
+        if key not in self._source_of:
+            if len(self.streams) >= MAX_STREAMS:
+                raise BadData(f"more than {MAX_STREAMS} streams in one import", todo="import fewer symbols at a time")
+            self._source_of[key] = len(self.streams)
+            self.streams.append(Stream(venue=self.instruments[instrument].venue, channel=channel, instrument=instrument))
+            self.next_seq.append(1)
+        return self._source_of[key]
+
+    def number(self, rows: Rows) -> None:
+        """Fill `stream_seq`: dense per source, from 1, in the order of `rows`."""
+        for source in np.unique(rows["source"]):
+            at = np.flatnonzero(rows["source"] == source)
+            first = self.next_seq[source]
+            rows["stream_seq"][at] = np.arange(first, first + len(at))
+            self.next_seq[source] = first + len(at)
+
+
+class Grids:
+    """The greatest common divisor of each instrument's prices and quantities: its tick and lot, as far as data shows."""
+
+    def __init__(self) -> None:
+        self._grids: dict[int, tuple[int, int, int]] = {}
+
+    def see(self, rows: Rows) -> None:
+        """Take in the prices and quantities of market rows."""
+        real = rows[(rows["marks"] & codes.EMPTY) == 0]
+        for instrument in np.unique(real["instrument"]):
+            mine = real[real["instrument"] == instrument]
+            price, quantity, count = self._grids.get(instrument, (0, 0, 0))
+            self._grids[int(instrument)] = (
+                int(np.gcd(price, np.gcd.reduce(mine["price"]))),
+                int(np.gcd(quantity, np.gcd.reduce(mine["quantity"]))),
+                count + len(mine),
+            )
+
+    def settle(self, instrument: int, made: Instrument) -> tuple[Instrument, tuple[int, int]]:
+        """`made` with the coarsest exponents that hold every number seen, its tick and lot; and the two divisors."""
+        price, quantity, count = self._grids.get(instrument, (1, 1, 0))
+        price_scale, price_exponent = _coarsest(price, made.price_exponent)
+        quantity_scale, quantity_exponent = _coarsest(quantity, made.quantity_exponent)
+        enough = count >= ENOUGH_TO_INFER
+        settled = msgspec.structs.replace(
+            made,
+            price_exponent=price_exponent,
+            quantity_exponent=quantity_exponent,
+            tick=max(1, price // price_scale) if enough else 1,
+            lot=max(1, quantity // quantity_scale) if enough else 1,
+        )
+        return settled, (price_scale, quantity_scale)
+
+
+def _coarsest(divisor: int, exponent: int) -> tuple[int, int]:
+    scale = 1
+    while exponent > 0 and divisor and divisor % (scale * 10) == 0:
+        scale, exponent = scale * 10, exponent - 1
+    return scale, exponent

@@ -1,0 +1,147 @@
+"""Lines of recordings, compressed or not, and the account of what in them was refused."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import msgspec
+import zstandard
+
+from tradewind.domain.errors import BadData
+
+READ_BYTES = 1 << 18  # compressed bytes a read
+MAX_LINE_BYTES = 16 << 20  # the largest honest message is a full depth snapshot, about 1 MB
+MAX_USELESS_LINES = 1_000  # a file whose first thousand lines are all refused is not what it was said to be
+MAX_REASONS = 100  # reasons kept apart; hostile input could name a new one on every line
+EXAMPLE_CHARS = 120
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+Progress = Callable[[str, int, int], None]
+"""(file, bytes read of it, bytes it has), as they lie on disk."""
+
+
+class Refusal(msgspec.Struct):
+    """How often something was refused for one reason, and where first."""
+
+    count: int
+    where: str
+    example: str
+
+
+class Refusals:
+    """Everything an import did not take, by reason. Nothing is dropped without an entry here."""
+
+    def __init__(self) -> None:
+        self.by_reason: dict[str, Refusal] = {}
+        self.total = 0
+
+    def add(self, reason: str, file: str, line: int, text: bytes | str = b"") -> None:
+        """Count one refused line (or bar, or frame) under `reason`; the first keeps its place and its beginning."""
+        self.total += 1
+        if len(self.by_reason) >= MAX_REASONS and reason not in self.by_reason:
+            reason = "other reasons"
+        known = self.by_reason.get(reason)
+        if known is not None:
+            known.count += 1
+            return
+        shown = text[:EXAMPLE_CHARS]
+        example = shown.decode("utf-8", "backslashreplace") if isinstance(shown, bytes) else shown
+        self.by_reason[reason] = Refusal(1, f"{file}, line {line}", example)
+
+    def first(self) -> str:
+        """The most frequent reason with its example, for an error message."""
+        if not self.by_reason:
+            return "it holds no line"
+        reason, refusal = max(self.by_reason.items(), key=lambda item: item[1].count)
+        return f"{reason} ({refusal.count} times, first {refusal.where}: {refusal.example!r})"
+
+    def counts(self) -> dict[str, int]:
+        """Refused lines by reason."""
+        return {reason: refusal.count for reason, refusal in sorted(self.by_reason.items())}
+
+
+class _Inflater(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _new_gzip() -> _Inflater:
+    return zlib.decompressobj(wbits=31)
+
+
+def _new_zstd() -> _Inflater:
+    return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+
+
+def _plain(stream: BinaryIO, path: Path, refusals: Refusals, progress: Progress | None) -> Iterator[bytes]:
+    """Decompressed pieces of `stream`; a damaged or cut compression ends the pieces and is counted."""
+    head = stream.read(4)
+    make = _new_gzip if head[:2] == GZIP_MAGIC else _new_zstd if head == ZSTD_MAGIC else None
+    stream.seek(0)
+    size, inflater = path.stat().st_size, make() if make else None
+    while data := stream.read(READ_BYTES):
+        if progress is not None:
+            progress(path.name, stream.tell(), size)
+        if make is None or inflater is None:
+            yield data
+            continue
+        try:
+            while data:
+                if inflater.eof:
+                    inflater = make()
+                yield inflater.decompress(data)
+                data = inflater.unused_data if inflater.eof else b""
+        except (zlib.error, zstandard.ZstdError) as error:
+            refusals.add("damaged compression", path.name, 0, str(error))
+            return
+    if inflater is not None and not inflater.eof:
+        refusals.add("truncated compression: the file ends too early", path.name, 0, f"{size} bytes")
+
+
+def blocks(
+    path: Path, refusals: Refusals, progress: Progress | None = None, max_line: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, list[bytes]]]:
+    """(number of the first line, lines) piece by piece, without line ends. Compression is found by content.
+
+    A line longer than `max_line` is refused and skipped. Raises BadData where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from _split(_plain(stream, path, refusals, progress), path.name, refusals, max_line)
+    except OSError as error:
+        raise BadData(f"cannot be read: {error.strerror or error}", where=str(path), expected="a readable file") from error
+
+
+def _split(pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int) -> Iterator[tuple[int, list[bytes]]]:
+    number, rest, skipping = 1, b"", False
+    for piece in pieces:
+        lines = (rest + piece).split(b"\n") if rest else piece.split(b"\n")
+        rest = lines.pop()
+        if lines and (skipping or max(map(len, lines)) > max_line):
+            _refuse_long(lines, skipping, number, file, refusals, max_line)
+            skipping = False
+        if lines:
+            yield number, lines
+            number += len(lines)
+        if len(rest) > max_line:
+            if not skipping:
+                refusals.add("line too long", file, number, rest[:EXAMPLE_CHARS])
+            rest, skipping = b"", True
+    if rest and not skipping:
+        yield number, [rest]
+
+
+def _refuse_long(lines: list[bytes], skipping: bool, number: int, file: str, refusals: Refusals, max_line: int) -> None:
+    """Blank the lines that are too long; the first one's beginning may have been skipped and counted already."""
+    for index, line in enumerate(lines):
+        if index == 0 and skipping:
+            lines[0] = b""
+        elif len(line) > max_line:
+            refusals.add("line too long", file, number + index, line[:EXAMPLE_CHARS])
+            lines[index] = b""

@@ -1,0 +1,1 @@
+"""Finished bars from files of any venue."""

@@ -1,0 +1,210 @@
+"""Finished bars from parquet files named venue_pair.parquet, merged over venues into one tape.
+
+A file's floats become integers by rounding to the nearest unit. The unit is the coarsest power of ten on which every
+number of the file lies within the error of a float; quantities that lie on none (sums made with floats) take 1e-8 and
+are counted as rounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tradewind.domain import codes
+from tradewind.domain import rows as row
+from tradewind.domain.errors import BadData
+from tradewind.domain.instruments import Instrument
+from tradewind.domain.rows import Rows
+from tradewind.venues.imported import Grids, Imported, Sink, Streams
+from tradewind.venues.lines import Progress, Refusals
+from tradewind.venues.symbols import split_symbol
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+MAX_PRICE_EXPONENT, MAX_VOLUME_EXPONENT = 10, 8
+EXACT = float(1 << 53)  # beyond it a float no longer holds every integer
+ULPS = 4.0  # how many units in the last place a decimal number may be off after one product
+HALF_RANGE = 1 << 31
+Floats = NDArray[np.float64]
+
+
+class BarImporter:
+    """Turns bar files into rows, sorted by the time each bar was finished. Use once: `run`."""
+
+    def __init__(self, files: Sequence[Path], refusals: Refusals, progress: Progress | None = None) -> None:
+        self.files, self._refusals, self._progress = list(files), refusals, progress
+        self._streams = Streams()
+        self._files: dict[str, dict[str, Any]] = {}
+
+    def proofs(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Bars prove nothing."""
+        return {}, {}
+
+    def run(self, sink: Sink) -> Imported:
+        """Read every file, give all bars to `sink`, by (ts_local, source). Raises BadData where a file holds no bars."""
+        pieces, grids = [], Grids()
+        for path in self.files:
+            pieces.append(self._bars(path))
+            if self._progress is not None:
+                size = path.stat().st_size
+                self._progress(path.name, size, size)
+        rows = np.concatenate(pieces)
+        rows = rows[np.lexsort((rows["source"], rows["ts_local"]))]
+        self._streams.number(rows)
+        grids.see(rows)
+        made = self._streams.instruments
+        lots = [grids.settle(index, instrument)[1][1] for index, instrument in enumerate(made)]
+        sink(rows)
+        notes: dict[str, Any] = {
+            "ticks_and_lots": "one unit: the coarsest that holds the file's numbers",
+            "files": self._files,
+            "rounded": sum(file["rounded"] for file in self._files.values()),
+            "coarser_lots_possible": {made[index].name: lot for index, lot in enumerate(lots) if lot > 1},
+        }
+        return Imported(instruments=made, streams=self._streams.streams, scales=[(1, 1)] * len(made), notes=notes)
+
+    def _bars(self, path: Path) -> Rows:
+        frame = _read(path)
+        opened = frame["timestamp"].dt.epoch("ns").to_numpy()
+        numbers = {name: frame[name].cast(pl.Float64).to_numpy() for name in COLUMNS}
+        good = self._usable(path.name, opened, numbers)
+        if not good.any():
+            raise BadData(f"no bar in it can be used: {self._refusals.first()}", where=str(path), expected="bars with numbers")
+        timeframe = _timeframe(opened[good], path)
+        good &= self._on_grid(path.name, opened, good, codes.TIMEFRAME_NS[timeframe])
+        order = np.flatnonzero(good)[np.argsort(opened[good], kind="stable")]
+        price_exponent, volume_exponent = self._exponents(path, {name: values[order] for name, values in numbers.items()})
+        units = {name: np.rint(numbers[name][order] * 10.0**price_exponent).astype(np.int64) for name in COLUMNS[:4]}
+        volumes = numbers["volume"][order] * 10.0**volume_exponent
+        rows, fits = _rows(units, np.rint(volumes).astype(np.int64))
+        for index in np.flatnonzero(~fits).tolist():
+            self._refusals.add("a bar whose range does not fit 32 bits of its price unit", path.name, int(order[index]) + 1)
+        instrument = self._instrument(path, price_exponent, volume_exponent)
+        rows["ts_venue"] = rows["ts_local"] = opened[order] + codes.TIMEFRAME_NS[timeframe]
+        rows["strategy"], rows["instrument"] = timeframe, instrument
+        rows["source"] = self._streams.source(instrument, "bar")
+        rows = rows[fits]
+        self._note(path, rows, timeframe, int(_off_grid(numbers["volume"][order], volume_exponent).sum()))
+        return rows
+
+    def _usable(self, file: str, opened: NDArray[np.int64], numbers: dict[str, Floats]) -> NDArray[np.bool_]:
+        """Bars with finite numbers, none negative. Broken ranges (high below low) stay: truth refuses those by name."""
+        stack = np.stack([numbers[name] for name in COLUMNS])
+        finite = np.isfinite(stack).all(axis=0)
+        negative = finite & (stack < 0).any(axis=0)
+        large = finite & (stack * 1.0 >= EXACT).any(axis=0)
+        for wrong, reason in (
+            (~finite, "a bar with a missing or infinite number"),
+            (negative, "a bar with a negative number"),
+            (large & ~negative, "a bar with a number beyond 2^53"),
+        ):
+            for index in np.flatnonzero(wrong).tolist():
+                self._refusals.add(reason, file, index + 1, str({name: float(numbers[name][index]) for name in COLUMNS}))
+        return finite & ~negative & ~large
+
+    def _on_grid(self, file: str, opened: NDArray[np.int64], good: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+        """Bars that begin at a whole step; the first of several for one."""
+        off = good & (opened % step != 0)
+        first = np.zeros(len(opened), np.bool_)
+        candidates = np.flatnonzero(good & ~off)
+        first[candidates[np.unique(opened[candidates], return_index=True)[1]]] = True
+        for wrong, reason in ((off, "a bar that begins off its timeframe"), (good & ~off & ~first, "a second bar for one time")):
+            for index in np.flatnonzero(wrong).tolist():
+                self._refusals.add(reason, file, index + 1, str(int(opened[index])))
+        return first
+
+    def _exponents(self, path: Path, numbers: dict[str, Floats]) -> tuple[int, int]:
+        prices = np.concatenate([numbers[name] for name in COLUMNS[:4]])
+        price = next((e for e in range(MAX_PRICE_EXPONENT + 1) if not _off_grid(prices, e).any()), MAX_PRICE_EXPONENT)
+        volumes = numbers["volume"]
+        volume = next((e for e in range(MAX_VOLUME_EXPONENT + 1) if not _off_grid(volumes, e).any()), MAX_VOLUME_EXPONENT)
+        for what, most, exponent in (("price", prices.max(), price), ("volume", volumes.max(), volume)):
+            if most * 10.0**exponent >= EXACT:
+                raise BadData(f"a {what} of {most} does not fit units of 1e-{exponent}", where=str(path), expected="below 2^53 units")
+        return price, volume
+
+    def _instrument(self, path: Path, price_exponent: int, volume_exponent: int) -> int:
+        venue, pair = _venue_pair(path)
+        base, quote = split_symbol(pair)
+        key = f"{venue}:{pair.upper()}"
+        made = Instrument(
+            venue=venue, symbol=pair.upper(), base=base, quote=quote, price_exponent=price_exponent, quantity_exponent=volume_exponent
+        )
+        index = self._streams.instrument(key, lambda _: made)
+        if self._streams.instruments[index] != made:
+            raise BadData("another file of this pair has other decimals", where=str(path), todo="import one file a pair")
+        return index
+
+    def _note(self, path: Path, rows: Rows, timeframe: int, rounded: int) -> None:
+        step = codes.TIMEFRAME_NS[timeframe]
+        made = self._streams.instruments[int(rows["instrument"][0])]
+        flat = (rows["quantity"] == 0) & (rows["value"] == 0) & (rows["price"] == rows["ref"])
+        self._files[path.name] = {
+            "bars": len(rows),
+            "timeframe": codes.TIMEFRAME_NAMES[timeframe],
+            "price_exponent": made.price_exponent,
+            "quantity_exponent": made.quantity_exponent,
+            "rounded": rounded,
+            "missing_bars": int((rows["ts_local"][-1] - rows["ts_local"][0]) // step + 1 - len(rows)),
+            "flat_without_volume": int(flat.sum()),
+        }
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise BadData(f"is no parquet file: {error}", where=str(path), expected="a parquet file of bars") from error
+    missing = [name for name in (*COLUMNS, "timestamp") if name not in frame.columns]
+    if missing:
+        raise BadData(f"lacks the columns {', '.join(missing)}", where=str(path), expected="open, high, low, close, volume, timestamp")
+    kind = frame.schema["timestamp"]
+    if not isinstance(kind, pl.Datetime) or kind.time_zone not in (None, "UTC"):
+        raise BadData(f"timestamp is {kind}", where=str(path), expected="a UTC time")
+    if not all(frame.schema[name].is_numeric() for name in COLUMNS):
+        raise BadData("open, high, low, close or volume is text", where=str(path), expected="numbers")
+    if frame["timestamp"].null_count():
+        raise BadData("a bar without a time", where=str(path), expected="a time for every bar")
+    return frame
+
+
+def _venue_pair(path: Path) -> tuple[str, str]:
+    venue, _, pair = path.name.partition(".")[0].lower().partition("_")
+    if not venue.isalnum() or not pair.isalnum():
+        raise BadData("its name does not say venue and pair", where=str(path), expected="such as kraken_btcusd.parquet")
+    return venue, pair
+
+
+def _timeframe(opened: NDArray[np.int64], path: Path) -> int:
+    """The code of the commonest step between bars."""
+    steps = np.diff(np.unique(opened)).tolist()
+    step = Counter(steps).most_common(1)[0][0] if steps else 0
+    if step not in codes.TIMEFRAME_NS:
+        raise BadData(
+            f"bars are {step} ns apart", where=str(path), expected=f"two bars or more, by {', '.join(codes.TIMEFRAME_NAMES)}"
+        )
+    return codes.TIMEFRAME_NS.index(step)
+
+
+def _off_grid(values: Floats, exponent: int) -> NDArray[np.bool_]:
+    """Where a value is no multiple of 10^-exponent, beyond what a float's error explains."""
+    scaled = values * 10.0**exponent
+    off: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > ULPS * np.spacing(np.abs(scaled))
+    return off
+
+
+def _rows(units: dict[str, NDArray[np.int64]], volume: NDArray[np.int64]) -> tuple[Rows, NDArray[np.bool_]]:
+    """Bar rows without their place and time, and which of them fit."""
+    above = units["high"] - np.maximum(units["open"], units["close"])
+    below = np.minimum(units["open"], units["close"]) - units["low"]
+    fits = (above >= -HALF_RANGE) & (above < HALF_RANGE) & (below >= -HALF_RANGE) & (below < HALF_RANGE)
+    out = row.rows(len(volume))
+    out["kind"], out["marks"] = codes.BAR, codes.WHOLE
+    out["price"], out["ref"], out["quantity"] = units["close"], units["open"], volume
+    out["value"] = (above << 32) | (below & 0xFFFFFFFF)
+    return out, fits
