@@ -84,7 +84,9 @@ def import_files(format: str, files: Sequence[Path], out: Path, progress: Progre
                 raise BadData(f"no row came out: {refusals.first()}", where=", ".join(map(str, files)), expected=format)
             return _write(out, spool, imported, refusals, witness.findings)
     except OSError as error:
-        raise NoRoom(f"cannot be written: {error.strerror or error}", where=str(out), todo="free space or name another folder") from error
+        raise NoRoom(
+            f"cannot be written: {error.strerror or error}", where=str(out), todo="free space or name another folder"
+        ) from error
 
 
 def _write(out: Path, spool: IO[bytes], imported: Imported, refusals: Refusals, findings: Findings) -> ImportResult:

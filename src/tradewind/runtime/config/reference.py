@@ -39,11 +39,9 @@ def page() -> str:
 
 def _sections() -> Iterator[str]:
     for name, node in children(Config).items():
-        if isinstance(node, Named):
-            assert isinstance(node.item, Section)
+        if isinstance(node, Named) and isinstance(node.item, Section):
             yield from _section(f"{name}.NAME", node.item.type)
-        else:
-            assert isinstance(node, Section)
+        elif isinstance(node, Section):
             yield from _section(name, node.type)
 
 
@@ -60,10 +58,9 @@ def _rows(section: Any, defaults: Any, prefix: str) -> Iterator[str]:
         value = getattr(defaults, name)
         if isinstance(node, Section):
             yield from _rows(node.type, value, f"{prefix}{name}.")
-        elif isinstance(node, Named):
-            assert isinstance(node.item, Leaf)
+        elif isinstance(node, Named) and isinstance(node.item, Leaf):
             yield f"| `{prefix}{name}.NAME` | {node.item.key.kind.expected} | | {node.item.key.doc} |"
-        else:
+        elif isinstance(node, Leaf):
             text = written(node.key, value)
             default = "" if text is None else f"`{json.dumps(text)}`"
             yield f"| `{prefix}{name}` | {node.key.kind.expected} | {default} | {node.key.doc} |"

@@ -215,10 +215,8 @@ def duration(ns: int) -> str:
     """The shortest whole text of `ns`, e.g. "2ms"."""
     if ns == 0:
         return "0s"
-    for unit, length in reversed(DURATION_NS.items()):
-        if unit != "µs" and ns % length == 0:
-            return f"{ns // length}{unit}"
-    raise AssertionError("unreachable: every whole number is a multiple of 1 ns")
+    unit = next(unit for unit, length in reversed(DURATION_NS.items()) if unit != "µs" and ns % length == 0)
+    return f"{ns // DURATION_NS[unit]}{unit}"
 
 
 class Cash(Kind):

@@ -49,7 +49,8 @@ def _node(hint: Any) -> Node:
         return Named(Section(get_args(hint)[1]) if key is None else Leaf(key))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and _has_keys(hint):
         return Section(hint)
-    assert key is not None, hint
+    if key is None:
+        raise TypeError(f"{hint} has no Key")
     return Leaf(key)
 
 

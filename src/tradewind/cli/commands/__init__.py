@@ -1,0 +1,17 @@
+"""One file a command; each makes a `Command` whose `run` calls one function of the Python API."""
+
+from ..command import Command
+from .backtest import BACKTEST
+from .bench import BENCH
+from .config import SHOW
+from .demo import DEMO
+from .doctor import DOCTOR
+from .imports import IMPORT
+from .new import STRATEGY
+from .paper import PAPER
+from .replay import REPLAY
+from .sweep import SWEEP
+from .verify import VERIFY
+from .why import WHY, WHY_NOT
+
+COMMANDS: tuple[Command, ...] = (DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, DOCTOR, BENCH, SHOW, VERIFY)

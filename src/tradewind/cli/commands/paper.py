@@ -1,0 +1,25 @@
+"""`tradewind paper`: the same run at the pace of time."""
+
+from __future__ import annotations
+
+from tradewind.domain.errors import BadUse
+from tradewind.runtime.options import PaperOptions
+
+from ..command import Answer, Command, Frame, call, summary
+from .backtest import KEYS, judged
+
+
+def run(options: PaperOptions, frame: Frame) -> Answer:
+    """Runs `runtime.paper.paper` under a live view."""
+    loaded = judged(options, frame)
+    if not 0 <= options.speed <= 1e6:  # NaN fails too
+        raise BadUse(f"{options.speed} is out of range", where="--speed", expected="a number from 0 to 1000000", todo="correct it")
+    _ = options.duration_ns  # a bad duration is told before anything is compiled
+    with frame.emit.live() as watch:
+        result = call("paper", "paper", options, loaded, say=frame.emit.say, watch=watch)
+    return Answer(summary(result))
+
+
+PAPER = Command(
+    "paper", PaperOptions, KEYS, run, resume="run it again with the same --out: it recovers from the journal and goes on"
+)

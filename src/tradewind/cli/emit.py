@@ -1,0 +1,174 @@
+"""The only place that prints: JSON on stdout for programs, words and tables on stderr for people.
+
+Names, paths and messages may come from a file or a venue, so everything is escaped before a terminal sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+
+from tradewind.domain.errors import TradewindError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Watch = Callable[[Mapping[str, Any]], None]
+"""Takes the state of something that is going on, as a mapping; shown again at each call."""
+MAX_CELL = 400  # characters of one value on a screen; the JSON has all
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows for a person to read."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+Block = Table | str
+"""What a command shows a person: tables and lines of words."""
+
+
+def escaped(value: object) -> str:
+    """The text of `value` with everything that could steer a terminal or reorder its text written as an escape."""
+    text = "" if value is None else str(value)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def plain(data: Any) -> Any:
+    """`data` as JSON types: Structs as objects, Decimals as text, numbers that JSON lacks as null."""
+    return _finite(msgspec.to_builtins(data, enc_hook=_hook, str_keys=True))
+
+
+def _hook(value: Any) -> Any:
+    if hasattr(value, "item"):  # a NumPy scalar
+        return value.item()
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Emit:
+    """The two outlets of one command. `as_json`: the answer goes to stdout as JSON, and nothing else does."""
+
+    def __init__(self, out: IO[str], err: IO[str], *, as_json: bool) -> None:
+        self.out, self.err, self.as_json = out, err, as_json
+
+    def data(self, data: Mapping[str, Any]) -> None:
+        """One JSON object on one line of stdout, where JSON is wanted."""
+        if self.as_json:
+            print(json.dumps(plain(data), allow_nan=False), file=self.out, flush=True)
+
+    def say(self, line: str) -> None:
+        """One line of progress for a person."""
+        self._console().print(escaped(line), markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, blocks: Sequence[Block]) -> None:
+        """Tables and words for a person."""
+        console = self._console()
+        for block in blocks:
+            if isinstance(block, str):
+                self.say(block)
+            else:
+                console.print(_table(block))
+
+    def error(self, error: TradewindError, keys: Sequence[str]) -> None:
+        """An error, to a person in four lines and to a program as an object that has all promised keys."""
+        code = error.exit_code
+        parts = {"what": error.what, "where": error.where, "expected": error.expected, "todo": error.todo}
+        self.data({**dict.fromkeys(keys), "error": {**parts, "code": code, "kind": type(error).__name__}})
+        self.say(f"error: {error.what}")
+        for name in ("where", "expected", "todo"):
+            if parts[name]:
+                self.say(f"  {'to do' if name == 'todo' else name}: {parts[name]}")
+
+    def trace(self) -> None:
+        """The traceback of the exception at hand, for those who asked for it."""
+        import traceback
+
+        print(traceback.format_exc(), file=self.err)
+
+    @contextmanager
+    def live(self) -> Iterator[Watch]:
+        """A view that is drawn over itself while something goes on; on no terminal it stays silent."""
+        console = self._console()
+        if not console.is_terminal:
+            yield lambda state: None
+            return
+        from rich.live import Live
+
+        with Live(console=console, refresh_per_second=8, transient=True) as view:
+            yield lambda state: view.update(_group(blocks_of(state)))
+
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(file=self.err, highlight=False, markup=False, emoji=False)
+
+
+def blocks_of(data: Mapping[str, Any]) -> list[Block]:
+    """A plain view of any answer: its single values in one table, then one table for each list or mapping of records."""
+    single: list[tuple[str, object]] = []
+    blocks: list[Block] = []
+    for name, value in plain(data).items():
+        records = _records(value)
+        if records:
+            columns = list(dict.fromkeys(key for record in records for key in record))
+            blocks.append(Table(name, columns, [[record.get(column) for column in columns] for record in records]))
+        elif isinstance(value, dict):
+            blocks.append(Table(name, ("", ""), list(value.items())))
+        else:
+            single.append((name, ", ".join(map(str, value)) if isinstance(value, list) else value))
+    return ([Table("", ("", ""), single)] if single else []) + blocks
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return value
+    if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
+        return [{"": name, **item} for name, item in value.items()]
+    return []
+
+
+def _table(block: Table) -> RenderableType:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    head = any(block.columns)
+    table = RichTable(title=escaped(block.title) or None, title_justify="left", show_header=head, box=box.SIMPLE if head else None)
+    for column in block.columns:
+        table.add_column(escaped(column), overflow="fold")
+    for row in block.rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
+
+
+def _group(blocks: Sequence[Block]) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(*(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        value = f"{value:,.6g}"
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
+        value = f"{value:,}"
+    text = escaped(value)
+    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"

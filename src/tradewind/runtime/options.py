@@ -1,0 +1,182 @@
+"""What each function of the Python API can be told. The command line makes its options and its help from these Structs.
+
+Every function takes one of these and, where it runs a machine, the `Loaded` configuration that `configured` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from tradewind.domain.errors import BadUse
+
+from .config import Declared, Loaded, Override, check_venues, load, selected
+from .config.units import Duration, Wrong
+
+VENUES = ("binance", "binance-usdm", "binance-us", "kraken", "coinbase", "bitstamp", "gemini", "bitfinex")
+"""Venues that tapes can hold without a demo world."""
+FORMATS = ("binance", "binance-usdm", "kraken", "coinbase", "cryptofeed", "ohlcv")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """How a field looks on the command line: its help, its option names ("" is the field's name), whether it is an argument."""
+
+    doc: str
+    option: str = ""
+    argument: bool = False
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """What every run of the machine can be told."""
+
+    config: Annotated[Path | None, Told("Configuration file instead of ./tradewind.toml.")] = None
+    capital: Annotated[str | None, Told('Starting capital, e.g. "10000 USD".')] = None
+    currency: Annotated[str | None, Told("Reporting currency.")] = None
+    fee_tier: Annotated[str | None, Told("Fee tier of every venue that names none.")] = None
+    strategy: Annotated[list[str], Told("Only this strategy trades; may be repeated.")] = msgspec.field(default_factory=list)
+    seed: Annotated[int | None, Told("Seed of everything random.")] = None
+    out: Annotated[Path | None, Told("Folder that gets one new folder for each run.")] = None
+    set: Annotated[list[str], Told("Any key of the configuration, KEY=VALUE; may be repeated.")] = msgspec.field(
+        default_factory=list
+    )
+
+
+class DemoOptions(Configured, frozen=True, kw_only=True):
+    """A seeded world of three venues, three strategies, a live view and a report."""
+
+    duration: Annotated[str, Told('How much of the world\'s time passes, e.g. "20s".')] = "20s"
+
+    @property
+    def duration_ns(self) -> int:
+        """`duration` in ns."""
+        return duration_ns(self.duration, "--duration")
+
+
+class BacktestOptions(Configured, frozen=True, kw_only=True):
+    """The configured strategies over a recorded tape."""
+
+    tape: Annotated[Path, Told("Tape folder, as `tradewind import` makes it.")]
+    think_ns: Annotated[str | None, Told("Time Python strategies take to answer; marks the report if 0.")] = None
+
+    @property
+    def think(self) -> int | None:
+        """`think_ns` as ns; None leaves each strategy its own."""
+        return None if self.think_ns is None else duration_ns(self.think_ns, "--think-ns")
+
+
+class PaperOptions(BacktestOptions, frozen=True, kw_only=True):
+    """The same run at the pace of time."""
+
+    duration: Annotated[str | None, Told("Stop after this much tape time; the whole tape without it.")] = None
+    speed: Annotated[float, Told("Tape seconds per second; 0 is as fast as it goes.")] = 1.0
+
+    @property
+    def duration_ns(self) -> int | None:
+        """`duration` in ns; None is the whole tape."""
+        return None if self.duration is None else duration_ns(self.duration, "--duration")
+
+
+class SweepOptions(BacktestOptions, frozen=True, kw_only=True):
+    """One backtest per combination of parameters, through the same machine."""
+
+    grid: Annotated[list[str], Told("A strategy's parameter and its values, STRATEGY.PARAMETER=A,B,C; may be repeated.")]
+    workers: Annotated[int, Told("Processes; 0 is one per core.")] = 0
+
+
+class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Recorded exchange files become one tape folder."""
+
+    format: Annotated[str, Told(f"One of {', '.join(FORMATS)}.", argument=True)]
+    files: Annotated[list[Path], Told("Recorded files; those of one stream are joined in time order.", argument=True)]
+    out: Annotated[Path, Told("Tape folder to make.")]
+
+
+class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine again over a journal, its commands compared with the recorded ones."""
+
+    journal: Annotated[Path, Told("Journal folder of a run.", argument=True)]
+    facts: Annotated[bool, Told("Only fold the facts: works under any version.")] = False
+    strategies: Annotated[bool, Told("Also run the recorded wakes of Python strategies again.")] = False
+
+
+class WhyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an order was sent."""
+
+    order: Annotated[str, Told("Order id, as reports and journals print it.", argument=True)]
+    journal: Annotated[Path, Told("Journal folder of the run.")]
+
+
+class WhyNotOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there was no order on an instrument at a time."""
+
+    instrument: Annotated[str, Told('Instrument, e.g. "kraken:BTC/USD".', argument=True)]
+    time: Annotated[str, Told("Time in UTC (2024-08-05T06:30:00) or ns.", argument=True)]
+    journal: Annotated[Path, Told("Journal folder of the run.")]
+    strategy: Annotated[str | None, Told("Only this strategy.")] = None
+
+
+class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The hashes, CRCs and chain of a tape or journal folder, recomputed."""
+
+    folder: Annotated[Path, Told("Tape or journal folder.", argument=True)]
+
+
+class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Tradewind's own figures in the form of the peer benchmarks."""
+
+    item: Annotated[str | None, Told("A bars, B book, D indicators; all without it.", argument=True)] = None
+    n: Annotated[int | None, Told("Rows instead of the item's own number.")] = None
+
+
+class ScaffoldOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A small working Python strategy to change."""
+
+    name: Annotated[str, Told("Name of the strategy: small letters, digits, underscores.", argument=True)]
+    out: Annotated[Path, Told("Folder for the files.")] = Path("strategies")
+
+
+class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this machine and configuration can run Tradewind."""
+
+    config: Annotated[Path | None, Told("Configuration file instead of ./tradewind.toml.")] = None
+    paths: Annotated[bool, Told("Print every folder Tradewind reads or writes.")] = False
+
+
+class ShowOptions(Configured, frozen=True, kw_only=True):
+    """The configuration that holds here."""
+
+    origin: Annotated[bool, Told("Say where each value came from.")] = False
+
+
+def duration_ns(text: str, option: str) -> int:
+    """The ns of a duration given to `option`. Raises BadUse."""
+    try:
+        value = Duration(1 if option == "--duration" else 0).read(text)
+    except Wrong as wrong:
+        raise BadUse(wrong.what, where=option, expected=wrong.expected, todo="give a number and its unit") from None
+    return value or 0
+
+
+def configured(options: Configured, environment: Mapping[str, str], declared: Declared | None = None) -> Loaded:
+    """The configuration for `options` in the current folder, with only the chosen strategies enabled. Raises BadUse."""
+    pairs = [
+        ("run.capital", options.capital, "--capital"), ("run.reporting_currency", options.currency, "--currency"),
+        ("run.fee_tier", options.fee_tier, "--fee-tier"), ("run.seed", options.seed, "--seed"), ("run.out", options.out, "--out"),
+    ]  # fmt: skip
+    overrides = [Override(key, str(value), option) for key, value, option in pairs if value is not None]
+    overrides += [_override(text) for text in options.set]
+    loaded = load(options.config, environment=environment, overrides=overrides, declared=declared)
+    check_venues(loaded, VENUES)
+    return selected(loaded, options.strategy)
+
+
+def _override(text: str) -> Override:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadUse(
+            f"{text!r} sets nothing", where="--set", expected="KEY=VALUE such as risk.max_open_orders=10", todo="add = and a value"
+        )
+    return Override(key.strip(), value, f"--set {key.strip()}")
