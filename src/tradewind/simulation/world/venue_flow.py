@@ -1,0 +1,291 @@
+"""What happens at a venue: makers follow the fair price, orders arrive in bursts, the book and the prints say so.
+
+An event of an instrument is one decision somebody takes there: when the fair price has left the touch by more than the
+tolerance, the stale side is swept or pulled; else a trade by someone who knows nothing, a new quote, or a change in the
+book. Arrivals excite themselves on two time scales (Hawkes with exponential kernels, by thinning); the signs of trades
+come in runs of heavy-tailed length (after Lillo, Mike and Farmer 2005), so they remember.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradewind.domain.codes import BUY, DEPTH, FIRST, LAST, NEVER, QUOTE, RESYNC, SELL, SNAPSHOT, TRADE, WHOLE
+from tradewind.kernel import maths
+from tradewind.kernel.jit import called, compiled
+
+from .book import best, checksum, crosses, draw_quantity, improve, level_quantity, refill, set_level
+from .chance import below, exponential, normal, pick, uniform
+from .faults import lie_of, touch
+from .layout import DECIMAL_SHIFT, DROPPED, DUPLICATED, GAP, LEVELS, NO_FAULT, STALE_BOOK, STAGED, SWAPPED
+from .messages import begin, mark_of, put
+from .process import ACTIVITY
+
+LEAST_LEVELS = 12
+_BRANCHING = 0.35  # of each of the two kernels: events caused by an event, per kernel
+_FAST_PER_S, _SLOW_PER_S = 8.0, 0.25
+_TRADE_SPREAD = 2.0
+_EARLY = STAGED // 2  # a batch as long as this does not wait for its time
+
+
+@called
+def follow_fair(s: Any, i: int) -> None:
+    """Bring the instrument's fair price to now: correction towards the latent price, own noise, basis, the venue's lie."""
+    it = s.instrument_of[i]
+    venue = s.venue_of[it.venue]
+    dt = (s.now - it.last_ns) * 1e-9
+    it.last_ns = s.now
+    truth = s.asset[it.base_asset].level - s.asset[it.quote_asset].level + it.basis + it.wander + lie_of(s, it.venue)
+    gain = 1.0 - maths.exp(-venue.follow * dt)
+    it.fair += (truth - it.fair) * gain + venue.noise * maths.sqrt(dt) * normal(s)
+    it.price = maths.exp(it.fair)
+    it.fair_units = it.price * it.price_unit
+    it.fast *= maths.exp(-_FAST_PER_S * dt)
+    it.slow *= maths.exp(-_SLOW_PER_S * dt)
+
+
+@compiled
+def intensity(s: Any, i: int) -> float:
+    """Events per second of instrument i, as of its last event."""
+    it = s.instrument_of[i]
+    calm = it.rate * (1.0 - 2.0 * _BRANCHING)
+    return calm * s.activity * ACTIVITY[s.regime] + it.fast + it.slow  # type: ignore[no-any-return]
+
+
+@called
+def schedule(s: Any, i: int) -> None:
+    """Put the next candidate of instrument i's arrivals, under the intensity now as bound."""
+    it = s.instrument_of[i]
+    it.bound = intensity(s, i)
+    s.due[i] = s.now + 1 + int(exponential(s) / it.bound * 1e9)
+
+
+@called
+def excite(s: Any, i: int) -> None:
+    """Let a trade draw others after it; intensity is capped, as a venue's engine is."""
+    it = s.instrument_of[i]
+    trades = it.trade_share
+    it.fast = min(it.fast + _BRANCHING * _FAST_PER_S / trades, 12.0 * it.rate * s.activity)
+    it.slow = min(it.slow + _BRANCHING * _SLOW_PER_S / trades, 3.0 * it.rate * s.activity)
+
+
+@called
+def event(s: Any, queue: Any, i: int) -> None:
+    """One arrival at instrument i, thinned; then its messages and the next candidate."""
+    it = s.instrument_of[i]
+    follow_fair(s, i)
+    if uniform(s) * it.bound <= intensity(s, i):
+        act(s, queue, i)
+        refill(s, i, LEAST_LEVELS)
+        if s.venue_of[it.venue].batch_ns == 0 or it.staged > _EARLY:
+            flush(s, queue, i)
+        elif s.due[s.n_instruments + i] == NEVER and it.staged > 0:
+            batch_ns = s.venue_of[it.venue].batch_ns
+            s.due[s.n_instruments + i] = (s.now // batch_ns + 1) * batch_ns
+        quote(s, queue, i)
+    schedule(s, i)
+
+
+@called
+def act(s: Any, queue: Any, i: int) -> None:
+    """Decide what the event is."""
+    it = s.instrument_of[i]
+    reach = it.fair_units * it.tolerance
+    if it.fair_units > best(s, i, SELL) + reach:
+        return correct(s, queue, i, BUY)
+    if it.fair_units < best(s, i, BUY) - reach:
+        return correct(s, queue, i, SELL)
+    u = uniform(s)
+    if u < it.trade_share:
+        return noise_trade(s, queue, i)
+    wide = best(s, i, SELL) - best(s, i, BUY) > it.tick
+    if wide and u < it.trade_share + 0.25 + 0.5 * it.tight:
+        middle = 0.5 * (best(s, i, SELL) + best(s, i, BUY))
+        return improve(s, i, BUY if it.fair_units > middle else SELL)
+    return rearrange(s, i)
+
+
+@called
+def correct(s: Any, queue: Any, i: int, side: int) -> None:
+    """The touch is stale: somebody takes it, makers pull what is left beyond the fair price, new quotes follow."""
+    it, book = s.instrument_of[i], s.book[i]
+    limit = int(it.fair_units)
+    if uniform(s) < 0.6:
+        consume(s, queue, i, side, limit, draw_quantity(s, i, it.trade_usd + 3.0, _TRADE_SPREAD))
+        excite(s, i)
+    other = 1 - side
+    while it.counts[other] > 1 and crosses(side, book.prices[other, 0], limit):
+        set_level(s, i, other, book.prices[other, 0], 0)
+    refill(s, i, LEAST_LEVELS)
+    if crosses(side, book.prices[other, 0], limit):  # the last level stood in the way too
+        set_level(s, i, other, book.prices[other, 0], 0)
+    if uniform(s) < it.tight:
+        improve(s, i, side)
+
+
+@called
+def noise_trade(s: Any, queue: Any, i: int) -> None:
+    """A trade without news; its side continues a run or is anybody's, and it leaves a small mark on the fair price."""
+    it = s.instrument_of[i]
+    if it.run_left <= 0:
+        it.run_sign = below(s, 2)
+        it.run_left = min(int(maths.exp(exponential(s) / 1.4)), 400)
+    side = it.run_sign
+    if uniform(s) < 0.35:
+        side = below(s, 2)
+    else:
+        it.run_left -= 1
+    touch_price = best(s, i, 1 - side)
+    reach = int(0.5 * it.fair_units * it.tolerance)
+    limit = touch_price + reach if side == BUY else touch_price - reach
+    consume(s, queue, i, side, limit, draw_quantity(s, i, it.trade_usd, _TRADE_SPREAD))
+    it.fair += (0.03 if side == BUY else -0.03) * it.tolerance
+    excite(s, i)
+
+
+@called
+def consume(s: Any, queue: Any, i: int, side: int, limit: int, quantity: int) -> None:
+    """Match an incoming order of `side` against the other side up to `limit`: one print a level, and its effect."""
+    it, book, other = s.instrument_of[i], s.book[i], 1 - side
+    heard = s.trouble[i].fault != GAP
+    if heard and crosses(side, book.prices[other, 0], limit):
+        begin(s, i, it.trade_source)
+    while quantity > 0 and it.counts[other] > 1 and crosses(side, book.prices[other, 0], limit):
+        price = book.prices[other, 0]
+        taken = min(quantity, book.quantities[other, 0])
+        it.trade_id += 1
+        if heard:
+            put(s, queue, i, TRADE, side, WHOLE, _shown(s, i, price, it.trade_id), taken, it.trade_id, 0)
+        set_level(s, i, other, price, book.quantities[other, 0] - taken)
+        quantity -= taken
+
+
+@called
+def rearrange(s: Any, i: int) -> None:
+    """Add, change or cancel one level, most often near the touch; the number of levels is held about its mean."""
+    it, book = s.instrument_of[i], s.book[i]
+    side = below(s, 2)
+    n = it.counts[side]
+    k = pick(s, n)
+    price, quantity = book.prices[side, k], book.quantities[side, k]
+    if uniform(s) < 0.5 + 0.06 * (0.5 * (LEAST_LEVELS + s.most_levels) - n):
+        gap = abs(book.prices[side, min(k + 1, n - 1)] - price) // it.tick
+        if gap > 1 and uniform(s) < 0.6:
+            step = (1 + below(s, gap - 1)) * it.tick
+            set_level(s, i, side, price - step if side == BUY else price + step, level_quantity(s, i, k + 1))
+        elif uniform(s) < 0.3:
+            refill(s, i, min(n + 1, s.most_levels))
+        else:
+            set_level(s, i, side, price, level_quantity(s, i, k))
+    elif n > LEAST_LEVELS and uniform(s) < (0.1 if k == 0 else 0.7):
+        set_level(s, i, side, price, 0)
+    else:
+        left = int(quantity * uniform(s)) // it.lot * it.lot
+        if left >= it.smallest:
+            set_level(s, i, side, price, left)
+
+
+@called
+def flush(s: Any, queue: Any, i: int) -> None:
+    """Send the staged changes as one depth message, or as the fault of the moment has it."""
+    it = s.instrument_of[i]
+    s.due[s.n_instruments + i] = NEVER
+    n, fault = it.staged, s.trouble[i].fault
+    if n == 0:
+        return
+    fresh = s.trouble[i].hits == 0
+    if fault == GAP or fault == STALE_BOOK or (fault == DROPPED and fresh):
+        touch(s, i, n, it.update_id)
+    elif fault == SWAPPED and fresh and n > 1:
+        half = n // 2
+        middle = max(it.sent_id + 1, it.update_id - (n - half))
+        touch(s, i, n, it.update_id)
+        _send(s, queue, i, half, n, middle, it.update_id)
+        _send(s, queue, i, 0, half, it.sent_id, middle)
+    else:
+        _send(s, queue, i, 0, n, it.sent_id, it.update_id)
+        if fault == DUPLICATED and fresh:
+            touch(s, i, n, it.update_id)
+            _send(s, queue, i, 0, n, it.sent_id, it.update_id)
+    it.sent_id, it.staged = it.update_id, 0
+
+
+@called
+def _send(s: Any, queue: Any, i: int, start: int, stop: int, before: int, after: int) -> None:
+    it, changes = s.instrument_of[i], s.book[i].changes
+    begin(s, i, it.depth_source)
+    proof = 0
+    if s.venue_of[it.venue].checksum:
+        proof = checksum(s, i)
+    for k in range(start, stop):
+        marks = mark_of(k - start, stop - start)
+        value = proof if marks & LAST else 0
+        if s.venue_of[it.venue].checksum == 0 and marks & FIRST:
+            value = before
+        put(s, queue, i, DEPTH, changes[k, 0], marks, _shown(s, i, changes[k, 1], after), changes[k, 2], after, value)
+
+
+@called
+def _shown(s: Any, i: int, price: int, ref_id: int) -> int:
+    """The price as the feed gives it: another power of ten while a decimal shift lasts."""
+    if s.trouble[i].fault != DECIMAL_SHIFT:
+        return price
+    touch(s, i, 1, ref_id)
+    return max(int(price * s.trouble[i].magnitude + 0.5), 1)
+
+
+@called
+def snapshot(s: Any, queue: Any, i: int, marks: int) -> None:
+    """Send the whole book; what was staged is part of it."""
+    it, book = s.instrument_of[i], s.book[i]
+    s.due[s.n_instruments + i] = NEVER
+    it.staged = 0
+    it.update_id += 1
+    it.sent_id = it.update_id
+    begin(s, i, it.depth_source)
+    n_bids, n = it.counts[BUY], it.counts[BUY] + it.counts[SELL]
+    proof = checksum(s, i) if s.venue_of[it.venue].checksum else 0
+    for m in range(n):
+        side, k = (BUY, m) if m < n_bids else (SELL, m - n_bids)
+        all_marks = mark_of(m, n) | SNAPSHOT | marks
+        value = proof if m == n - 1 else 0
+        put(s, queue, i, DEPTH, side, all_marks, book.prices[side, k], book.quantities[side, k], it.update_id, value)
+
+
+@called
+def quote(s: Any, queue: Any, i: int) -> None:
+    """Send the best quote if the venue has such a channel and it changed."""
+    it, book = s.instrument_of[i], s.book[i]
+    if it.quote_source < 0 or s.trouble[i].fault == GAP:
+        return
+    bid, bid_quantity = book.prices[BUY, 0], book.quantities[BUY, 0]
+    ask, ask_quantity = book.prices[SELL, 0], book.quantities[SELL, 0]
+    old = it.shown
+    if old[0] == bid and old[1] == bid_quantity and old[2] == ask and old[3] == ask_quantity:
+        return
+    old[0], old[1], old[2], old[3] = bid, bid_quantity, ask, ask_quantity
+    begin(s, i, it.quote_source)
+    put(s, queue, i, QUOTE, BUY, FIRST, _shown(s, i, bid, it.update_id), bid_quantity, it.update_id, 0)
+    put(s, queue, i, QUOTE, SELL, LAST, _shown(s, i, ask, it.update_id), ask_quantity, it.update_id, 0)
+
+
+@called
+def open_market(s: Any, queue: Any, i: int) -> None:
+    """Build instrument i's first book about the latent price and send its opening snapshot."""
+    it = s.instrument_of[i]
+    it.last_ns = s.now
+    it.fair = s.asset[it.base_asset].level - s.asset[it.quote_asset].level + it.basis
+    follow_fair(s, i)
+    refill(s, i, (LEAST_LEVELS + s.most_levels) // 2)
+    snapshot(s, queue, i, 0)
+    quote(s, queue, i)
+    schedule(s, i)
+
+
+@called
+def resync(s: Any, queue: Any, i: int) -> None:
+    """What a rim does after a break: join the stream again, take the whole book."""
+    snapshot(s, queue, i, RESYNC)
+
+
+assert NO_FAULT == 0 and LEVELS > LEAST_LEVELS
