@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -18,6 +16,8 @@ from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.rows import ROW, Rows
 from tradewind.storage import files, tape
 from tradewind.storage.tape import Tape, TapeWriter
+
+from .faults import DiskThatFails
 
 BTC = Instrument(venue="binance", symbol="BTCUSDT", base="BTC", quote="USDT", price_exponent=2, quantity_exponent=5)
 DEPTHS = Stream(venue="binance", channel="depth", instrument=0)
@@ -165,17 +165,7 @@ def test_a_manifest_that_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(files.Disk):
-        left = 700
-
-        def write(self, fd: int, data: bytes | bytearray | memoryview) -> int:
-            if self.left == 0:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            done = os.write(fd, data[: self.left])
-            self.left -= done
-            return done
-
-    monkeypatch.setattr(files, "DISK", Full())
+    monkeypatch.setattr(files, "DISK", DiskThatFails(room=700))
     make(tmp_path / "small", some_rows(0))
     writer = TapeWriter(tmp_path / "t", [BTC], [DEPTHS], "a test")
     with pytest.raises(NoRoom, match="No space left"):

@@ -18,14 +18,21 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ACCESS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
+Part = bytes | bytearray | memoryview
+
+
 class Disk:
     """The operating system's disk. Tests replace single methods."""
 
-    def write(self, fd: int, data: bytes | bytearray | memoryview) -> int:
-        return os.write(fd, data)
+    def write(self, fd: int, *parts: Part) -> int:
+        return os.writev(fd, parts)
 
     def fsync(self, fd: int) -> None:
         os.fsync(fd)
+
+    def datasync(self, fd: int) -> None:
+        """Makes the bytes and the length durable, not the times."""
+        getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
 
     def truncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
@@ -51,14 +58,15 @@ def disk_errors(where: Path | str) -> Iterator[None]:
         raise TradewindError(what, where=str(where), expected="a disk that works", todo="treat this disk as failing") from error
 
 
-def write_all(fd: int, data: bytes | bytearray | memoryview, disk: Disk = DISK) -> None:
-    """Writes every byte; one call to the kernel where the kernel takes them all. Raises OSError."""
-    done = disk.write(fd, data)
-    if done == len(data):
-        return
-    rest = memoryview(data)[done:]
-    while rest:
-        rest = rest[disk.write(fd, rest) :]
+def write_all(fd: int, *parts: Part, disk: Disk = DISK) -> int:
+    """Writes every byte and returns how many; one call to the kernel where the kernel takes them all. Raises OSError."""
+    size = sum(memoryview(part).nbytes for part in parts)
+    done = disk.write(fd, *parts)
+    if done < size:
+        rest = memoryview(b"".join(parts))[done:]
+        while rest:
+            rest = rest[disk.write(fd, rest) :]
+    return size
 
 
 def sync_folder(folder: Path, disk: Disk = DISK) -> None:
@@ -76,7 +84,7 @@ def write_whole(path: Path, data: bytes, disk: Disk = DISK) -> None:
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         try:
-            write_all(fd, data, disk)
+            write_all(fd, data, disk=disk)
             disk.fsync(fd)
         finally:
             os.close(fd)

@@ -195,7 +195,7 @@ class TapeWriter:
             self._hash = hashlib.sha256()
             self._first_ts = int(part["ts_local"][0])
         data = part.view(np.uint8).data
-        files.write_all(self._fd, data, self._disk)
+        files.write_all(self._fd, data, disk=self._disk)
         self._hash.update(data)
         self._last_ts = int(part["ts_local"][-1])
         self._in_segment += len(part)

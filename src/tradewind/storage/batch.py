@@ -1,0 +1,177 @@
+"""The bytes of a journal segment: how a batch is laid out, sealed, parsed and found again. No input or output here.
+
+Everything is little-endian and a multiple of 64 bytes. A segment file is a segment header and then batches:
+
+    segment header  64   magic "TWsegmnt" | version u32 | index u32 | first row u64 | chain before (32) | 0 u32 | crc32 u32
+    batch header    64   magic "TWbatch\\1" | type u32 | count u32 | payload bytes u32 | payload crc32 u32
+                         | first u64 | batch number u64 | 0 (20) | crc32 u32
+    payload      n*64    type ROWS: `count` rows, `first` is the number of the first row in the journal
+                         type TEXTS: `count` texts, `first` is the id of the first; each is its length u32 and its
+                         UTF-8 bytes; zeros up to the next multiple of 64
+    commit marker  128   a COMMIT row: ts_local = that of the last row, ref = rows in the batch, quantity = state digest,
+                         value = first 8 bytes of the chain; then "TWcommit" | chain (32) | 0 (20) | crc32 u32
+
+A crc32 at the end of a 64-byte piece is over all bytes of its piece before it; the marker's also over the COMMIT row.
+
+    chain = BLAKE2b-256(chain before | batch header | payload | COMMIT row with value 0)
+
+and the chain before the first batch is BLAKE2b-256 of the bytes of journal.json. So the chain names every byte that
+matters, the way rows were split into batches included; the same rows split otherwise give the same rows and another chain.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+
+from tradewind.domain import codes
+from tradewind.domain.rows import ROW, ROW_BYTES, Rows
+
+from .files import Part
+
+VERSION = 1
+ROWS, TEXTS = 1, 2
+HEADER_BYTES = MARKER_HALF = 64
+MARKER_BYTES = 128
+AROUND = HEADER_BYTES + MARKER_BYTES  # bytes of a batch beside its payload
+MAX_PAYLOAD = 1 << 22  # so that a batch's rows stay in cache, and a false length cannot ask for much
+
+_SEGMENT = struct.Struct("<8sIIQ32sI")
+_HEADER = struct.Struct("<8sIIIIQQ20x")
+_SEAL = struct.Struct("<8s32s20x")
+_COMMIT = struct.Struct("<bbhhhhhiqqqqqq")
+_CRC = struct.Struct("<I")
+_LENGTH = struct.Struct("<I")
+_COMMIT_HEAD = bytes([codes.COMMIT])
+SEGMENT_MAGIC, BATCH_MAGIC, COMMIT_MAGIC = b"TWsegmnt", b"TWbatch\1", b"TWcommit"
+
+assert _SEGMENT.size == _HEADER.size == _SEAL.size == 60 and _COMMIT.size == ROW_BYTES
+
+
+class Invalid(Exception):
+    """These bytes are no whole batch; the text says why."""
+
+
+class Place(NamedTuple):
+    """A commit boundary: what was written before it."""
+
+    chain: bytes
+    batches: int
+    rows: int
+    texts: int  # texts have the ids 1..texts
+
+
+class Batch(NamedTuple):
+    """One sealed batch. `rows` is empty for texts, `texts` for rows; `end` is the offset behind it."""
+
+    first: int
+    rows: Rows
+    texts: list[str]
+    digest: int
+    place: Place  # after the batch
+    end: int
+
+
+def signed(word: int) -> int:
+    """The int64 with the bits of a 64-bit `word`, signed or not."""
+    return word - (1 << 64) if word >= 1 << 63 else word
+
+
+def genesis(header: bytes) -> bytes:
+    """The chain before the first batch."""
+    return blake2b(header, digest_size=32).digest()
+
+
+def segment_header(index: int, place: Place) -> bytes:
+    """The 64 bytes a segment begins with: wholly determined by what stands before it."""
+    head = _SEGMENT.pack(SEGMENT_MAGIC, VERSION, index, place.rows, place.chain, 0)
+    return head + _CRC.pack(zlib.crc32(head))
+
+
+def seal(kind: int, count: int, payload: Part, digest: int, last_ts: int, place: Place) -> tuple[bytes, bytes, Place]:
+    """The header and the marker to write around `payload`, and the place behind them."""
+    rows, first = (count, place.rows) if kind == ROWS else (0, place.texts + 1)
+    size = memoryview(payload).nbytes
+    header = _HEADER.pack(BATCH_MAGIC, kind, count, size, zlib.crc32(payload), first, place.batches)
+    header += _CRC.pack(zlib.crc32(header))
+    chain = _chain(place.chain, header, payload, _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, 0))
+    prefix = int.from_bytes(chain[:8], "little", signed=True)
+    marker = _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, prefix)
+    marker += _SEAL.pack(COMMIT_MAGIC, chain)
+    marker += _CRC.pack(zlib.crc32(marker))
+    return header, marker, Place(chain, place.batches + 1, place.rows + rows, place.texts + count - rows)
+
+
+def _chain(before: bytes, header: bytes, payload: Part, commit: bytes) -> bytes:
+    chain = blake2b(before + header, digest_size=32)
+    chain.update(payload)
+    chain.update(commit)
+    return chain.digest()
+
+
+def pack_texts(texts: list[bytes]) -> bytes:
+    """The payload of a batch of texts."""
+    payload = b"".join(part for text in texts for part in (_LENGTH.pack(len(text)), text))
+    return payload + bytes(-len(payload) % ROW_BYTES)
+
+
+def unpack_texts(payload: memoryview, count: int) -> list[str]:
+    """The texts of a payload. Raises Invalid where they do not fill it exactly."""
+    texts, at = [], 0
+    for _ in range(count):
+        (size,) = _LENGTH.unpack_from(payload, at) if at + 4 <= len(payload) else (len(payload),)
+        if at + 4 + size > len(payload):
+            raise Invalid("a text runs over the end of its batch")
+        texts.append(str(payload[at + 4 : at + 4 + size], "utf-8"))
+        at += 4 + size
+    if len(payload) - at >= ROW_BYTES or any(payload[at:]):
+        raise Invalid("bytes behind the last text of a batch")
+    return texts
+
+
+def parse(data: bytearray, at: int, place: Place) -> Batch:
+    """The batch at offset `at`, proven down to its last bit; its rows are a writable view of `data`.
+
+    Raises Invalid with the reason.
+    """
+    view = memoryview(data)
+    header = bytes(view[at : at + HEADER_BYTES])
+    if len(header) < HEADER_BYTES or header[:8] != BATCH_MAGIC:
+        raise Invalid("no batch begins here")
+    _, kind, count, size, _, first, number = _HEADER.unpack_from(header)
+    if _CRC.unpack_from(header, 60)[0] != zlib.crc32(header[:60]):
+        raise Invalid("a batch header fails its CRC")
+    end = at + AROUND + size
+    if end > len(data):
+        raise Invalid("the file ends inside a batch")
+    payload = view[at + HEADER_BYTES : end - MARKER_BYTES]
+    if kind not in (ROWS, TEXTS) or (kind == ROWS and size != count * ROW_BYTES):
+        raise Invalid("a batch header contradicts itself")
+    if (first, number) != (place.rows if kind == ROWS else place.texts + 1, place.batches):
+        raise Invalid(f"batch {number} stands where batch {place.batches} belongs")
+    commit = _COMMIT.unpack_from(view, end - MARKER_BYTES)
+    last_ts, digest = commit[9], commit[11]
+    rebuilt_header, marker, after = seal(kind, count, payload, digest, last_ts, place)
+    if rebuilt_header != header:
+        raise Invalid("rows or texts fail their CRC")
+    if marker != view[end - MARKER_BYTES : end]:
+        raise Invalid("a commit marker does not seal the bytes before it")
+    rows = np.frombuffer(data, ROW, count if kind == ROWS else 0, at + HEADER_BYTES)
+    return Batch(first, rows, unpack_texts(payload, count) if kind == TEXTS else [], digest, after, end)
+
+
+def find_marker(data: bytearray, at: int) -> int:
+    """The offset of the first commit marker that is whole in itself, from `at` on; -1 where there is none."""
+    found = data.find(COMMIT_MAGIC, max(at, 0))
+    while found >= 0:
+        start = found - MARKER_HALF
+        if start >= at and found % MARKER_HALF == 0 and len(data) >= start + MARKER_BYTES:
+            (crc,) = _CRC.unpack_from(data, start + MARKER_BYTES - 4)
+            if data[start : start + 1] == _COMMIT_HEAD and crc == zlib.crc32(memoryview(data)[start : start + MARKER_BYTES - 4]):
+                return start
+        found = data.find(COMMIT_MAGIC, found + 1)
+    return -1
