@@ -93,7 +93,7 @@ def _parts(a: int, b: int, c: int) -> tuple[int, int]:
 
 @compiled
 def _bad(a: int, b: int, c: int) -> bool:
-    return c <= 0 or a == OVERFLOW or b == OVERFLOW
+    return c <= 0 or OVERFLOW in (a, b)
 
 
 @compiled
