@@ -16,8 +16,9 @@ import numpy as np
 
 from tradewind import __version__
 from tradewind.domain import codes
-from tradewind.domain.errors import BadData, BadUse, NoRoom
+from tradewind.domain.errors import BadData, BadUse
 from tradewind.domain.rows import ROW, Rows
+from tradewind.storage.files import disk_errors
 from tradewind.storage.tape import TapeWriter
 from tradewind.venues.binance.importer import BinanceImporter
 from tradewind.venues.imported import Imported, Sink
@@ -58,7 +59,12 @@ class Importer(Protocol):
         ...
 
 
-def import_files(format: str, files: Sequence[Path], out: Path, progress: Progress | None = None) -> ImportResult:
+def import_files(
+    format: str,  # noqa: A002 — the command contract's word
+    files: Sequence[Path],
+    out: Path,
+    progress: Progress | None = None,
+) -> ImportResult:
     """Import `files` (or folders of them) as one tape at `out`, in time order.
 
     Raises BadUse for an unknown format, a missing file or a folder that is no tape; BadData where a file holds nothing
@@ -68,7 +74,7 @@ def import_files(format: str, files: Sequence[Path], out: Path, progress: Progre
     refusals = Refusals()
     importer = _importer(format, _expand(format, files), refusals, progress)
     witness = Witness()
-    try:
+    with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out.parent) as spool:
             rows = 0
@@ -83,10 +89,6 @@ def import_files(format: str, files: Sequence[Path], out: Path, progress: Progre
             if not rows:
                 raise BadData(f"no row came out: {refusals.first()}", where=", ".join(map(str, files)), expected=format)
             return _write(out, spool, imported, refusals, witness.findings)
-    except OSError as error:
-        raise NoRoom(
-            f"cannot be written: {error.strerror or error}", where=str(out), todo="free space or name another folder"
-        ) from error
 
 
 def _write(out: Path, spool: IO[bytes], imported: Imported, refusals: Refusals, findings: Findings) -> ImportResult:
@@ -129,18 +131,18 @@ def _rescaled(spool: IO[bytes], scales: list[tuple[int, int]]) -> Iterator[Rows]
         yield rows
 
 
-def _importer(format: str, files: list[Path], refusals: Refusals, progress: Progress | None) -> Importer:
-    if format in ("binance", "binance-usdm"):
-        return BinanceImporter(format, files, refusals, progress)
-    if format == "kraken":
+def _importer(name: str, files: list[Path], refusals: Refusals, progress: Progress | None) -> Importer:
+    if name in ("binance", "binance-usdm"):
+        return BinanceImporter(name, files, refusals, progress)
+    if name == "kraken":
         return KrakenImporter(files, refusals, progress)
     return BarImporter(files, refusals, progress)
 
 
-def _expand(format: str, files: Sequence[Path]) -> list[Path]:
-    if format not in FORMATS:
-        planned = "; coinbase and cryptofeed come with the live feeds" if format in PLANNED else ""
-        raise BadUse(f"unknown format {format!r}", expected=f"one of {', '.join(FORMATS)}{planned}")
+def _expand(name: str, files: Sequence[Path]) -> list[Path]:
+    if name not in FORMATS:
+        planned = "; coinbase and cryptofeed come with the live feeds" if name in PLANNED else ""
+        raise BadUse(f"unknown format {name!r}", expected=f"one of {', '.join(FORMATS)}{planned}")
     found: list[Path] = []
     for file in map(Path, files):
         if not file.exists():

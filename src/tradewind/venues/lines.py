@@ -12,11 +12,12 @@ import zstandard
 
 from tradewind.domain.errors import BadData
 
-READ_BYTES = 1 << 18  # compressed bytes a read
+READ_BYTES = 1 << 16  # compressed bytes a read: even at gzip's best ratio no more than 70 MB come out
 MAX_LINE_BYTES = 16 << 20  # the largest honest message is a full depth snapshot, about 1 MB
 MAX_USELESS_LINES = 1_000  # a file whose first thousand lines are all refused is not what it was said to be
 MAX_REASONS = 100  # reasons kept apart; hostile input could name a new one on every line
 EXAMPLE_CHARS = 120
+MAX_ZSTD_WINDOW = 1 << 27
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 Progress = Callable[[str, int, int], None]
@@ -76,7 +77,7 @@ def _new_gzip() -> _Inflater:
 
 
 def _new_zstd() -> _Inflater:
-    return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+    return zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW).decompressobj()
 
 
 def _plain(stream: BinaryIO, path: Path, refusals: Refusals, progress: Progress | None) -> Iterator[bytes]:

@@ -34,7 +34,8 @@ def bulk_units(texts: Sequence[str], exponent: int) -> NDArray[np.int64] | None:
     if decimals.min() < 1 or decimals.max() > exponent or whole.min() < 1 or whole.max() > INT64_DIGITS - exponent:
         return None
     values: NDArray[np.int64] = np.fromstring(joined.replace(b".", b"").decode("ascii"), np.int64, sep=" ")
-    return values * _POWERS[exponent - decimals]
+    scaled: NDArray[np.int64] = values * _POWERS[exponent - decimals]
+    return scaled
 
 
 def one_unit(text: str, exponent: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,7 +21,7 @@ CRC_LEVELS = 10  # Kraken: the checksum covers the best ten of each side
 
 
 class Findings(msgspec.Struct):
-    """What was found; `first_*` is the row at which the first message in question ends."""
+    """What was found."""
 
     gaps: int = 0
     checksum_checks: int = 0
@@ -30,6 +31,15 @@ class Findings(msgspec.Struct):
     book_comparisons: int = 0
     book_mismatches: int = 0
     crossed_at_message_end: int = 0
+
+
+class _Message(NamedTuple):
+    marks: int
+    ref: int
+    sides: list[int]
+    prices: list[int]
+    quantities: list[int]
+    values: list[int]
 
 
 class PlainBook:
@@ -75,7 +85,7 @@ class PlainBook:
         if self.depth:
             for side in (codes.BUY, codes.SELL):
                 for price in sorted(self.sides[side], reverse=side == codes.BUY)[self.depth :]:
-                    del self.sides[side][price]
+                    self.set(side, price, 0)
 
     def crc32(self) -> int:
         """Kraken's checksum: asks upward, then bids downward; digits of price and quantity without dot and leading zeros.
@@ -88,7 +98,7 @@ class PlainBook:
 
 
 class Witness:
-    """Reads rows in tape order. `proofs` and `depths` are per instrument: PROOF_CHAIN or PROOF_CRC32, and levels kept."""
+    """Reads rows in tape order. `proofs` and `depths` are per instrument: PROOF_CHAIN or PROOF_CRC32, levels kept (0: all)."""
 
     def __init__(self) -> None:
         self.findings = Findings()
@@ -97,36 +107,34 @@ class Witness:
 
     def read(self, rows: Rows, proofs: dict[int, int], depths: dict[int, int]) -> None:
         """Take whole messages."""
+        columns = [rows[name].tolist() for name in ("side", "price", "quantity", "value")]
         at = np.flatnonzero((rows["marks"] & codes.FIRST) != 0)
-        kinds = rows["kind"][at].tolist()
-        ends = [*at[1:].tolist(), len(rows)]
-        refs, instruments = rows["ref"][at].tolist(), rows["instrument"][at].tolist()
-        for kind, start, end, ref, instrument in zip(kinds, at.tolist(), ends, refs, instruments, strict=True):
+        heads = zip(*(rows[name][at].tolist() for name in ("kind", "marks", "instrument", "ref")), strict=True)
+        starts = at.tolist()
+        for (kind, marks, instrument, ref), start, end in zip(heads, starts, [*starts[1:], len(rows)], strict=True):
             if kind == codes.QUOTE:
-                bid, ask = rows[start], rows[end - 1]
-                quote = (ref, int(bid["price"]), int(bid["quantity"]), int(ask["price"]), int(ask["quantity"]))
-                self._quote(instrument, quote)
+                bid, ask = start, end - 1
+                self._quote(instrument, (ref, columns[1][bid], columns[2][bid], columns[1][ask], columns[2][ask]))
             elif kind == codes.DEPTH:
                 if instrument not in self._books:
                     self._books[instrument] = PlainBook(depths.get(instrument, 0))
-                message = rows[start:end]
+                message = _Message(marks, ref, *(column[start:end] for column in columns))
                 if proofs.get(instrument) == codes.PROOF_CRC32:
                     self._checksummed(self._books[instrument], message)
                 else:
                     self._chained(instrument, self._books[instrument], message)
 
-    def _apply(self, book: PlainBook, message: Rows, marks: int) -> None:
-        if marks & codes.SNAPSHOT:
+    def _apply(self, book: PlainBook, message: _Message) -> None:
+        if message.marks & codes.SNAPSHOT:
             book.clear()
             book.valid = book.fresh = True
-        if not marks & codes.EMPTY:
-            sides, prices, quantities = message["side"].tolist(), message["price"].tolist(), message["quantity"].tolist()
-            for side, price, quantity in zip(sides, prices, quantities, strict=True):
+        if not message.marks & codes.EMPTY:
+            for side, price, quantity in zip(message.sides, message.prices, message.quantities, strict=True):
                 book.set(side, price, quantity)
 
-    def _chained(self, instrument: int, book: PlainBook, message: Rows) -> None:
-        marks, last, previous = int(message["marks"][0]), int(message["ref"][0]), int(message["value"][0])
-        if not marks & codes.SNAPSHOT:
+    def _chained(self, instrument: int, book: PlainBook, message: _Message) -> None:
+        last, previous = message.ref, message.values[0]
+        if not message.marks & codes.SNAPSHOT:
             if not book.valid:
                 return
             if not (previous <= book.last_id < last if book.fresh else previous == book.last_id):
@@ -134,7 +142,7 @@ class Witness:
                 book.valid = False
                 return
             book.fresh = False
-        self._apply(book, message, marks)
+        self._apply(book, message)
         book.last_id = last
         bid, ask = book.best(codes.BUY)[0], book.best(codes.SELL)[0]
         self.findings.crossed_at_message_end += bool(bid and ask and bid >= ask)
@@ -155,17 +163,16 @@ class Witness:
         self.findings.book_comparisons += 1
         self.findings.book_mismatches += (*book.best(codes.BUY), *book.best(codes.SELL)) != quote[1:]
 
-    def _checksummed(self, book: PlainBook, message: Rows) -> None:
-        marks, sent, found = int(message["marks"][0]), int(message["value"][-1]), self.findings
-        if not book.valid and not marks & codes.SNAPSHOT:
+    def _checksummed(self, book: PlainBook, message: _Message) -> None:
+        found = self.findings
+        if not book.valid and not message.marks & codes.SNAPSHOT:
             found.unverified_after_failure += 1
             return
-        self._apply(book, message, marks)
+        self._apply(book, message)
         book.truncate()
-        book._best = [None, None]
         found.checksum_checks += 1
-        if book.crc32() != sent:
+        if book.crc32() != message.values[-1]:
             book.valid = False
             found.checksum_failures += 1
             if found.checksum_failures == 1:
-                found.first_checksum_failure_ref = int(message["ref"][0])
+                found.first_checksum_failure_ref = message.ref

@@ -84,7 +84,9 @@ class BinanceImporter:
             "diffs_without_snapshot": sum(join.unjoined for join in joins),
             "ignored": dict(sorted(self._ignored.items())),
             "smallest_local_minus_venue_ns": None if self._clock_lag == codes.NEVER else self._clock_lag,
-            **{name: self._counts[name] for name in ("clamped_ts_local", "missing_trade_ids", "repeated_quotes", "repeated_trades")},
+            **{
+                name: self._counts[name] for name in ("clamped_ts_local", "missing_trade_ids", "repeated_quotes", "repeated_trades")
+            },
         }
 
     # Lines to messages ------------------------------------------------------------------------------------------------
@@ -92,9 +94,10 @@ class BinanceImporter:
     def _messages(self, file: int) -> Iterator[Entry]:
         """Messages of one file, its times made non-decreasing; a snapshot takes the symbol of its file."""
         path, symbols, waiting, last, taken = self.files[file], set[str](), list[Entry](), 0, 0
+        name = path.name
         for number, lines in blocks(path, self._refusals, self._progress):
             for at, line in enumerate(lines, number):
-                read = self._read(line, path.name, at) if line.strip() else None
+                read = self._read(line, name, at) if line.strip() else None
                 if read is None:
                     if not taken and at > MAX_USELESS_LINES:
                         raise self._useless(path)

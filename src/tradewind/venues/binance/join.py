@@ -17,7 +17,7 @@ MAX_HELD = 2_000  # diffs kept for a snapshot to come: over 3 minutes at 100 ms
 class Verdict(Enum):
     """What becomes of a message."""
 
-    PASS = "pass"
+    EMIT = "emit"
     HOLD = "hold"  # kept until a snapshot comes
     DROP = "drop"  # contained in what was passed before
     BREAK = "break"  # passed, and it does not continue what was passed before: the book is lost until a snapshot
@@ -45,7 +45,7 @@ class Join:
         self._fresh = False
         if continues:
             self.last_id = last
-            return Verdict.PASS
+            return Verdict.EMIT
         self.gaps += 1
         self.joined = False
         self._hold(previous, last, rows)
@@ -60,7 +60,7 @@ class Join:
         self.last_id = last
         self.snapshots += 1
         held, self._held = self._held, deque()
-        return True, [rows for previous, to, rows in held if self.diff(previous, to, rows) in (Verdict.PASS, Verdict.BREAK)]
+        return True, [rows for previous, to, rows in held if self.diff(previous, to, rows) in (Verdict.EMIT, Verdict.BREAK)]
 
     def end(self) -> None:
         """No snapshot comes any more: what is held was in vain."""

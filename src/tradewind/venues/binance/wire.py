@@ -154,7 +154,7 @@ def decode(text: bytes) -> Message | Ignored:
 
 def _decode(text: bytes) -> Message | Ignored:
     envelope = _ENVELOPE.decode(text)
-    extra = 0
+    extra, body = 0, msgspec.Raw(text)
     if envelope.stream:
         if envelope.data is UNSET:
             raise BadData("a combined stream without data", expected='{"stream": …, "data": …}')
@@ -162,7 +162,7 @@ def _decode(text: bytes) -> Message | Ignored:
     elif envelope.last_update_id is not UNSET:
         return _whole(_SNAPSHOT.decode(text), text, 0)
     elif envelope.kind or envelope.best_bid is not UNSET:
-        channel, body = _BY_KIND.get(envelope.kind, envelope.kind) if envelope.kind else "bookTicker", text
+        channel = _BY_KIND.get(envelope.kind, envelope.kind) if envelope.kind else "bookTicker"
     elif envelope.result is not UNSET or envelope.error is not UNSET:
         return Ignored("reply")
     else:

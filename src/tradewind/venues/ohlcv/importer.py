@@ -1,8 +1,8 @@
 """Finished bars from parquet files named venue_pair.parquet, merged over venues into one tape.
 
-A file's floats become integers by rounding to the nearest unit. The unit is the coarsest power of ten on which every
-number of the file lies within the error of a float; quantities that lie on none (sums made with floats) take 1e-8 and
-are counted as rounded.
+A file's floats become integers by rounding to the nearest unit. The unit is the coarsest power of ten (down to 1e-10 for
+prices, 1e-8 for volumes) on which every number of the file lies within the error of a float. A number that is not the very
+float its integer stands for, such as a sum made with floats, is counted as rounded.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 MAX_PRICE_EXPONENT, MAX_VOLUME_EXPONENT = 10, 8
 EXACT = float(1 << 53)  # beyond it a float no longer holds every integer
 ULPS = 4.0  # how many units in the last place a decimal number may be off after one product
+FEW = 0.001  # the share of odd prices that may be rounded, so that the others keep an honest unit
+MOST_OFF = 0.25  # of a unit, however large the number is
 HALF_RANGE = 1 << 31
 Floats = NDArray[np.float64]
 
@@ -78,18 +80,24 @@ class BarImporter:
         timeframe = _timeframe(opened[good], path)
         good &= self._on_grid(path.name, opened, good, codes.TIMEFRAME_NS[timeframe])
         order = np.flatnonzero(good)[np.argsort(opened[good], kind="stable")]
-        price_exponent, volume_exponent = self._exponents(path, {name: values[order] for name, values in numbers.items()})
-        units = {name: np.rint(numbers[name][order] * 10.0**price_exponent).astype(np.int64) for name in COLUMNS[:4]}
-        volumes = numbers["volume"][order] * 10.0**volume_exponent
-        rows, fits = _rows(units, np.rint(volumes).astype(np.int64))
+        numbers = {name: values[order] for name, values in numbers.items()}
+        price_exponent, volume_exponent = _exponents(numbers)
+        powers = [10.0**price_exponent] * 4 + [10.0**volume_exponent]
+        units = {name: np.rint(numbers[name] * power) for name, power in zip(COLUMNS, powers, strict=True)}
+        rows, fits = _rows(units)
         for index in np.flatnonzero(~fits).tolist():
-            self._refusals.add("a bar whose range does not fit 32 bits of its price unit", path.name, int(order[index]) + 1)
+            reason = f"a bar that does not fit units of 1e-{price_exponent} and 1e-{volume_exponent}"
+            self._refusals.add(
+                reason, path.name, int(order[index]) + 1, str({name: float(numbers[name][index]) for name in COLUMNS})
+            )
+        if not fits.any():
+            raise BadData(f"no bar in it can be used: {self._refusals.first()}", where=str(path), expected="bars of honest size")
         instrument = self._instrument(path, price_exponent, volume_exponent)
         rows["ts_venue"] = rows["ts_local"] = opened[order] + codes.TIMEFRAME_NS[timeframe]
         rows["strategy"], rows["instrument"] = timeframe, instrument
         rows["source"] = self._streams.source(instrument, "bar")
         rows = rows[fits]
-        self._note(path, rows, timeframe, int(_off_grid(numbers["volume"][order], volume_exponent).sum()))
+        self._note(path, rows, timeframe, _roundings(numbers, units, powers))
         return rows
 
     def _usable(self, file: str, opened: NDArray[np.int64], numbers: dict[str, Floats]) -> NDArray[np.bool_]:
@@ -97,7 +105,7 @@ class BarImporter:
         stack = np.stack([numbers[name] for name in COLUMNS])
         finite = np.isfinite(stack).all(axis=0)
         negative = finite & (stack < 0).any(axis=0)
-        large = finite & (stack * 1.0 >= EXACT).any(axis=0)
+        large = finite & (stack >= EXACT).any(axis=0)
         for wrong, reason in (
             (~finite, "a bar with a missing or infinite number"),
             (negative, "a bar with a negative number"),
@@ -105,7 +113,7 @@ class BarImporter:
         ):
             for index in np.flatnonzero(wrong).tolist():
                 self._refusals.add(reason, file, index + 1, str({name: float(numbers[name][index]) for name in COLUMNS}))
-        return finite & ~negative & ~large
+        return np.asarray(finite & ~negative & ~large, np.bool_)
 
     def _on_grid(self, file: str, opened: NDArray[np.int64], good: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
         """Bars that begin at a whole step; the first of several for one."""
@@ -118,22 +126,17 @@ class BarImporter:
                 self._refusals.add(reason, file, index + 1, str(int(opened[index])))
         return first
 
-    def _exponents(self, path: Path, numbers: dict[str, Floats]) -> tuple[int, int]:
-        prices = np.concatenate([numbers[name] for name in COLUMNS[:4]])
-        price = next((e for e in range(MAX_PRICE_EXPONENT + 1) if not _off_grid(prices, e).any()), MAX_PRICE_EXPONENT)
-        volumes = numbers["volume"]
-        volume = next((e for e in range(MAX_VOLUME_EXPONENT + 1) if not _off_grid(volumes, e).any()), MAX_VOLUME_EXPONENT)
-        for what, most, exponent in (("price", prices.max(), price), ("volume", volumes.max(), volume)):
-            if most * 10.0**exponent >= EXACT:
-                raise BadData(f"a {what} of {most} does not fit units of 1e-{exponent}", where=str(path), expected="below 2^53 units")
-        return price, volume
-
     def _instrument(self, path: Path, price_exponent: int, volume_exponent: int) -> int:
         venue, pair = _venue_pair(path)
         base, quote = split_symbol(pair)
         key = f"{venue}:{pair.upper()}"
         made = Instrument(
-            venue=venue, symbol=pair.upper(), base=base, quote=quote, price_exponent=price_exponent, quantity_exponent=volume_exponent
+            venue=venue,
+            symbol=pair.upper(),
+            base=base,
+            quote=quote,
+            price_exponent=price_exponent,
+            quantity_exponent=volume_exponent,
         )
         index = self._streams.instrument(key, lambda _: made)
         if self._streams.instruments[index] != made:
@@ -162,7 +165,9 @@ def _read(path: Path) -> pl.DataFrame:
         raise BadData(f"is no parquet file: {error}", where=str(path), expected="a parquet file of bars") from error
     missing = [name for name in (*COLUMNS, "timestamp") if name not in frame.columns]
     if missing:
-        raise BadData(f"lacks the columns {', '.join(missing)}", where=str(path), expected="open, high, low, close, volume, timestamp")
+        raise BadData(
+            f"lacks the columns {', '.join(missing)}", where=str(path), expected="open, high, low, close, volume, timestamp"
+        )
     kind = frame.schema["timestamp"]
     if not isinstance(kind, pl.Datetime) or kind.time_zone not in (None, "UTC"):
         raise BadData(f"timestamp is {kind}", where=str(path), expected="a UTC time")
@@ -194,17 +199,40 @@ def _timeframe(opened: NDArray[np.int64], path: Path) -> int:
 def _off_grid(values: Floats, exponent: int) -> NDArray[np.bool_]:
     """Where a value is no multiple of 10^-exponent, beyond what a float's error explains."""
     scaled = values * 10.0**exponent
-    off: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > ULPS * np.spacing(np.abs(scaled))
+    off: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > np.minimum(ULPS * np.spacing(np.abs(scaled)), MOST_OFF)
     return off
 
 
-def _rows(units: dict[str, NDArray[np.int64]], volume: NDArray[np.int64]) -> tuple[Rows, NDArray[np.bool_]]:
-    """Bar rows without their place and time, and which of them fit."""
-    above = units["high"] - np.maximum(units["open"], units["close"])
-    below = np.minimum(units["open"], units["close"]) - units["low"]
-    fits = (above >= -HALF_RANGE) & (above < HALF_RANGE) & (below >= -HALF_RANGE) & (below < HALF_RANGE)
-    out = row.rows(len(volume))
+def _exponents(numbers: dict[str, Floats]) -> tuple[int, int]:
+    """(price exponent, volume exponent): the coarsest that hold every number.
+
+    Where a few odd prices would make the unit so fine that a bar's range no longer fits its 32 bits, they are rounded instead.
+    """
+    prices = np.concatenate([numbers[name] for name in COLUMNS[:4]])
+    price = _coarsest(prices, MAX_PRICE_EXPONENT, 0.0)
+    if ((numbers["high"] - numbers["low"]) * 10.0**price >= HALF_RANGE).any():
+        price = _coarsest(prices, MAX_PRICE_EXPONENT, FEW)
+    return price, _coarsest(numbers["volume"], MAX_VOLUME_EXPONENT, 0.0)
+
+
+def _coarsest(values: Floats, most: int, share_off: float) -> int:
+    return next((exponent for exponent in range(most) if _off_grid(values, exponent).mean() <= share_off), most)
+
+
+def _roundings(numbers: dict[str, Floats], units: dict[str, Floats], powers: list[float]) -> int:
+    """How many numbers are not the very float that their integer of units stands for."""
+    return sum(int((units[name] / power != numbers[name]).sum()) for name, power in zip(COLUMNS, powers, strict=True))
+
+
+def _rows(units: dict[str, Floats]) -> tuple[Rows, NDArray[np.bool_]]:
+    """Bar rows without their place and time, and which of them fit. `units` are whole numbers, still floats."""
+    fits = np.stack([units[name] < EXACT for name in COLUMNS]).all(axis=0)
+    whole = {name: np.where(fits, values, 0.0).astype(np.int64) for name, values in units.items()}
+    above = whole["high"] - np.maximum(whole["open"], whole["close"])
+    below = np.minimum(whole["open"], whole["close"]) - whole["low"]
+    fits &= (above >= -HALF_RANGE) & (above < HALF_RANGE) & (below >= -HALF_RANGE) & (below < HALF_RANGE)
+    out = row.rows(len(fits))
     out["kind"], out["marks"] = codes.BAR, codes.WHOLE
-    out["price"], out["ref"], out["quantity"] = units["close"], units["open"], volume
+    out["price"], out["ref"], out["quantity"] = whole["close"], whole["open"], whole["volume"]
     out["value"] = (above << 32) | (below & 0xFFFFFFFF)
     return out, fits
