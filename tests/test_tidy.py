@@ -24,7 +24,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ): "a wrong size must stop the import",
 }
 # Packages whose median function is longer than the house wants, with the median they may not exceed.
-LONGER_MEDIANS: dict[str, float] = {"market": 10, "portfolio": 12, "risk": 12}
+LONGER_MEDIANS: dict[str, float] = {"analytics": 12, "market": 10, "portfolio": 12, "risk": 12, "simulation": 10, "strategy": 12}
 
 
 def sources(repo: Path, *folders: str) -> list[Source]:
@@ -142,7 +142,7 @@ OFFENDERS = [
         "class C:\n    def _m(self): ...\n",
     ),
     (tidy.many_parameters, RIM, "def f(a, b, c, d, e, f, *, g): ...", "class C:\n    def f(self, a, b, c, d, e, f): ..."),
-    (tidy.many_parameters, RIM, "def f(a, b, c, d, e, f, g): ...", "@app.command()\ndef f(a, b, c, d, e, f, g): ..."),
+    (tidy.many_parameters, RIM, "def f(a, b, c, d, e, f, g): ...", "@compiled\ndef f(s, a, b, c, d, e, f): ..."),
     (tidy.printing, RIM, "print(1)", "pprint(1)"),
     (tidy.printing, "src/tradewind/cli/main.py", "print(1)", "emit(1)"),
     (tidy.postponed, RIM, f"x = 1  # {LATER} later", "todo = 1"),
@@ -150,12 +150,18 @@ OFFENDERS = [
     (tidy.swallowed, RIM, "try: f()\nexcept (KeyError, BaseException): ...", "try: f()\nexcept Exception as e: tell(e)"),
     (tidy.swallowed, RIM, "try: f()\nexcept: tell()", ""),
     (tidy.asserting, RIM, "assert x", "must(s, x, 1)"),
+    (tidy.asserting, RIM, "assert is_open(x)", "assert isinstance(x, int)"),
     (tidy.pandas, RIM, "import pandas as pd", "from .pandas import x"),
-    (tidy.float_power, ROOM, "y = x ** 2", "y = 10 ** k"),
-    (tidy.float_power, ROOM, "x **= 2", "x *= 2"),
-    (tidy.foreign_maths, ROOM, "y = np.log(x)", "y = maths.log(x)"),
-    (tidy.foreign_maths, ROOM, "from math import exp", "from math import sqrt"),
-    (tidy.foreign_maths, "src/tradewind/engine/machine.py", "y = math.tanh(x)", "y = math.sqrt(x)"),
+    (tidy.float_power, ROOM, "@compiled\ndef f(x):\n    return x ** 2", "@compiled\ndef f(k):\n    return 10 ** k"),
+    (tidy.float_power, ROOM, "@entry\ndef f(x):\n    x **= 2", "def f(x):\n    return x ** 2"),
+    (tidy.foreign_maths, ROOM, "@compiled\ndef f(x):\n    return np.log(x)", "@compiled\ndef f(x):\n    return maths.log(x)"),
+    (tidy.foreign_maths, ROOM, "from math import exp\n@called\ndef f(x):\n    return exp(x)", "from math import exp\nx = exp(1)"),
+    (
+        tidy.foreign_maths,
+        "src/tradewind/engine/machine.py",
+        "@jit.entry\ndef f(x):\n    return math.tanh(x)",
+        "@entry\ndef f(x):\n    return math.sqrt(x)",
+    ),
     (tidy.impure_import, ROOM, "import os.path", "from . import time"),
     (tidy.impure_import, "src/tradewind/domain/x.py", "from datetime import date", "import msgspec"),
     (tidy.impure_import, ROOM, "x = np.random.rand()", "x = s.random"),
@@ -169,9 +175,8 @@ def test_rule_finds_a_planted_offender(rule: tidy.Rule, path: str, bad: str, goo
 
 
 def test_rules_know_their_places() -> None:
-    assert not list(tidy.float_power(Source(RIM, "y = x ** 2")))
     assert not list(tidy.printing(Source("src/tradewind/cli/emit.py", "print(1)")))
-    assert not list(tidy.foreign_maths(Source("src/tradewind/kernel/maths.py", "y = math.exp(x)")))
+    assert not list(tidy.foreign_maths(Source("src/tradewind/kernel/maths.py", "@compiled\ndef f(x): return math.exp(x)")))
     assert {rule.__name__ for rule, *_ in OFFENDERS} == {rule.__name__ for rule in tidy.IN_SRC}
 
 

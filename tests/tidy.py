@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 FILE_LINES, FUNCTION_LINES, MEDIAN_LINES, PUBLIC_METHODS, PARAMETERS, FILE_BYTES = 600, 70, 8, 20, 6, 1 << 20
 ROOMS = ("market", "analytics", "strategy", "risk", "execution", "portfolio", "simulation")
-UNCOMPILED = ("kernel/jit.py", "kernel/twin.py", "kernel/tables.py")  # they serve the kernel and run once, at import
+COMPILERS = {"compiled", "called", "entry"}  # the decorators of kernel/jit.py
 FORBIDDEN_ON_FLOOR = {"asyncio", "time", "random", "datetime", "threading", "socket", "uuid", "os"}
 LIBM = {
     "log",
@@ -60,10 +60,14 @@ class Source:
 
     @property
     def on_floor(self) -> bool:
-        """Whether its functions are compiled: kernel, rooms and the machine."""
-        if self.inner in UNCOMPILED:
-            return False
-        return self.package in ROOMS or self.package == "kernel" or self.inner == "engine/machine.py"
+        """Whether it lies where the machine is made: kernel, rooms and the machine itself."""
+        return self.package in (*ROOMS, "kernel") or self.inner == "engine/machine.py"
+
+    def compiled(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+        """Nodes inside functions that Numba compiles."""
+        for _, function in self.functions():
+            if is_compiled(function):
+                yield from (node for node in ast.walk(function) if isinstance(node, kinds))
 
     def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
@@ -89,6 +93,11 @@ def _functions(node: ast.AST, place: str) -> Iterator[tuple[str, ast.FunctionDef
             yield from _functions(child, f"{place}{child.name}.")
         else:
             yield from _functions(child, place)
+
+
+def is_compiled(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether one of the decorators of the compiled floor stands over it."""
+    return any(ast.unparse(item).split("(")[0].split(".")[-1] in COMPILERS for item in node.decorator_list)
 
 
 def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -127,13 +136,12 @@ def wide_class(source: Source) -> Iterator[str]:
 
 
 def many_parameters(source: Source) -> Iterator[str]:
-    """More than six values that belong together are a record. A command's are its options: Typer reads them there."""
+    """More than six values that belong together are a record. A compiled function's `self` is the state."""
     for name, node in source.functions():
-        if any("command" in ast.unparse(item) or "callback" in ast.unparse(item) for item in node.decorator_list):
-            continue
         arguments = node.args
         names = [item.arg for item in arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
-        if len(names) - (names[:1] in (["self"], ["cls"])) > PARAMETERS:
+        own = names[:1] in (["self"], ["cls"]) or (is_compiled(node) and names[:1] in (["s"], ["state"]))
+        if len(names) - own > PARAMETERS:
             yield name
 
 
@@ -173,8 +181,11 @@ def _is_ellipsis(node: ast.stmt) -> bool:
 
 
 def asserting(source: Source) -> Iterator[str]:
-    """`python -O` drops an assert; `must` and errors stay."""
-    yield from (source.line(node) for node in source.nodes(ast.Assert))
+    """`python -O` drops an assert; `must` and errors stay. `assert isinstance(...)` only tells the type checker."""
+    for node in source.nodes(ast.Assert):
+        assert isinstance(node, ast.Assert)
+        if not (isinstance(node.test, ast.Call) and ast.unparse(node.test.func) == "isinstance"):
+            yield source.line(node)
 
 
 def pandas(source: Source) -> Iterator[str]:
@@ -187,7 +198,7 @@ def pandas(source: Source) -> Iterator[str]:
 
 def float_power(source: Source) -> Iterator[str]:
     """`x ** y` of floats has other bits compiled than uncompiled; a whole-number constant to a power is exact."""
-    for node in source.nodes(ast.BinOp, ast.AugAssign) if source.on_floor else ():
+    for node in source.compiled(ast.BinOp, ast.AugAssign):
         assert isinstance(node, ast.BinOp | ast.AugAssign)
         left = node.left if isinstance(node, ast.BinOp) else node.target
         if isinstance(node.op, ast.Pow) and not (isinstance(left, ast.Constant) and isinstance(left.value, int)):
@@ -196,15 +207,22 @@ def float_power(source: Source) -> Iterator[str]:
 
 def foreign_maths(source: Source) -> Iterator[str]:
     """libm and NumPy give different bits on different machines; kernel/maths does not."""
-    if not source.on_floor or source.inner == "kernel/maths.py":
+    if source.inner == "kernel/maths.py":
         return
-    for node in source.nodes(ast.Attribute):
-        assert isinstance(node, ast.Attribute)
-        if node.attr in LIBM and isinstance(node.value, ast.Name) and node.value.id in {"np", "numpy", "math"}:
-            yield source.line(node)
-    for node in source.nodes(ast.ImportFrom):
-        assert isinstance(node, ast.ImportFrom)
-        if node.module in {"math", "numpy"} and LIBM & {item.name for item in node.names}:
+    bare = {
+        item.asname or item.name
+        for node in source.nodes(ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and node.module in {"math", "numpy"}
+        for item in node.names
+        if item.name in LIBM
+    }
+    for node in source.compiled(ast.Attribute, ast.Name):
+        if isinstance(node, ast.Name):
+            foreign = node.id in bare
+        else:
+            assert isinstance(node, ast.Attribute)
+            foreign = node.attr in LIBM and isinstance(node.value, ast.Name) and node.value.id in {"np", "numpy", "math"}
+        if foreign:
             yield source.line(node)
 
 
