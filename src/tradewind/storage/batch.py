@@ -95,13 +95,12 @@ def segment_header(index: int, place: Place) -> bytes:
 def seal(kind: int, count: int, payload: Part, digest: int, last_ts: int, place: Place) -> tuple[bytes, bytes, Place]:
     """The header and the marker to write around `payload`, and the place behind them."""
     rows, first = (count, place.rows) if kind == ROWS else (0, place.texts + 1)
-    size = memoryview(payload).nbytes
+    size = len(payload)
     header = _HEADER.pack(BATCH_MAGIC, kind, count, size, zlib.crc32(payload), first, place.batches)
     header += _CRC.pack(zlib.crc32(header))
-    chain = _chain(place.chain, header, payload, _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, 0))
-    prefix = int.from_bytes(chain[:8], "little", signed=True)
-    marker = _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, prefix)
-    marker += _SEAL.pack(COMMIT_MAGIC, chain)
+    commit = _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, 0)
+    chain = _chain(place.chain, header, payload, commit)
+    marker = commit[:-8] + chain[:8] + _SEAL.pack(COMMIT_MAGIC, chain)
     marker += _CRC.pack(zlib.crc32(marker))
     return header, marker, Place(chain, place.batches + 1, place.rows + rows, place.texts + count - rows)
 

@@ -18,14 +18,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ACCESS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
-Part = bytes | bytearray | memoryview
+Part = bytes | bytearray | memoryview  # of single bytes: `len` is the size
 
 
 class Disk:
     """The operating system's disk. Tests replace single methods."""
 
     def write(self, fd: int, *parts: Part) -> int:
-        return os.writev(fd, parts)
+        return os.write(fd, parts[0]) if len(parts) == 1 else os.writev(fd, parts)
 
     def fsync(self, fd: int) -> None:
         os.fsync(fd)
@@ -44,23 +44,28 @@ class Disk:
 DISK = Disk()
 
 
+def disk_error(error: OSError, where: Path | str) -> TradewindError:
+    """NoRoom, BadUse (path or permission) or TradewindError (the disk failed), for an OSError."""
+    what = error.strerror or str(error)
+    if error.errno in NO_ROOM:
+        return NoRoom(what, where=str(where), expected="free space", todo="free some space, then start again")
+    if error.errno in NO_ACCESS:
+        return BadUse(what, where=str(where), expected="a path this user may read and write")
+    return TradewindError(what, where=str(where), expected="a disk that works", todo="treat this disk as failing")
+
+
 @contextmanager
 def disk_errors(where: Path | str) -> Iterator[None]:
-    """Turns an OSError into NoRoom, BadUse (path or permission) or TradewindError (the disk failed)."""
+    """Turns an OSError into what `disk_error` says."""
     try:
         yield
     except OSError as error:
-        what = error.strerror or str(error)
-        if error.errno in NO_ROOM:
-            raise NoRoom(what, where=str(where), expected="free space", todo="free some space, then start again") from error
-        if error.errno in NO_ACCESS:
-            raise BadUse(what, where=str(where), expected="a path this user may read and write") from error
-        raise TradewindError(what, where=str(where), expected="a disk that works", todo="treat this disk as failing") from error
+        raise disk_error(error, where) from error
 
 
 def write_all(fd: int, *parts: Part, disk: Disk = DISK) -> int:
     """Writes every byte and returns how many; one call to the kernel where the kernel takes them all. Raises OSError."""
-    size = sum(memoryview(part).nbytes for part in parts)
+    size = sum(map(len, parts))
     done = disk.write(fd, *parts)
     if done < size:
         rest = memoryview(b"".join(parts))[done:]

@@ -40,6 +40,7 @@ FORMAT = 1
 HEADER_FILE = "journal.json"
 SEGMENT_BYTES = 64 << 20
 MAX_TEXT = 1 << 16  # a venue's refusal is a line, not a book
+SMALL_ROWS = 64  # up to here one copy is cheaper than handing the kernel three pieces
 BATCH_ROWS = layout.MAX_PAYLOAD // ROW_BYTES
 SEGMENT_NAME = re.compile(r"\d{5,}\.journal")
 Durability = Literal["process", "power"]
@@ -294,8 +295,8 @@ class JournalWriter:
         self._ids.update((text, number) for number, text in enumerate(reader.texts, 1))
         index, self._size = reader.end
         if self._size:
-            self._index = index
-            self._fd = os.open(self._path(), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._index, self._path = index, self.folder / f"{index:05d}.journal"
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             if os.fstat(self._fd).st_size != self._size:  # between the recovery's lock and ours
                 raise BadUse("another process wrote here just now", where=str(self.folder), todo="stop it, then start again")
         self.sync()
@@ -305,6 +306,7 @@ class JournalWriter:
             raise BadUse(f"durability {durability!r}", expected="'process' or 'power'")
         self.folder, self._disk, self._power = folder, disk, durability == "power"
         self._fd = self._lock = self._index = -1
+        self._path = folder  # of the current segment
         self._size = 0  # of the current segment, up to its last commit marker
         self._ids: dict[str, int] = {}
         self._pending: list[bytes] = []
@@ -368,11 +370,13 @@ class JournalWriter:
         self.close()
 
     def _write_rows(self, rows: Rows, digest: int) -> None:
-        payload = rows.data
-        last_ts = int(rows["ts_local"][-1]) if len(rows) else 0
+        count = len(rows)
+        small = count <= SMALL_ROWS
+        payload: files.Part = rows.tobytes() if small else rows.view(np.uint8).data
+        last_ts = int.from_bytes(payload[-48:-40], "little", signed=True) if count else 0
         parts, place = self._take_texts() if self._pending else ([], self.place)
-        header, marker, place = layout.seal(layout.ROWS, len(rows), payload, digest, last_ts, place)
-        self._write([*parts, header, payload, marker], place)
+        header, marker, place = layout.seal(layout.ROWS, count, payload, digest, last_ts, place)
+        self._write([*parts, header + payload + marker] if small else [*parts, header, payload, marker], place)
 
     def _write_texts(self) -> None:
         if self._pending:
@@ -393,16 +397,16 @@ class JournalWriter:
         return parts, place
 
     def _write(self, parts: Sequence[files.Part], place: Place) -> None:
-        self._must_stand()
-        size = sum(memoryview(part).nbytes for part in parts)
+        if self._refusal or self._lock < 0:
+            self._must_stand()
+        size = sum(map(len, parts))
         try:
             if self._fd < 0 or (self._size + size > SEGMENT_BYTES and self._size > layout.HEADER_BYTES):
                 self._begin_segment()
-            with files.disk_errors(self._path()):
-                files.write_all(self._fd, *parts, disk=self._disk)
+            files.write_all(self._fd, *parts, disk=self._disk)
         except BaseException as error:
-            self._refuse(error)
             self._cut_back()
+            self._refuse(error)
             raise
         self._size += size
         self.place = place
@@ -412,28 +416,26 @@ class JournalWriter:
     def _begin_segment(self) -> None:
         if self._fd >= 0:
             if not self._power:
-                self._unsynced.append(self._path())
+                self._unsynced.append(self._path)
             os.close(self._fd)
         self._fd, self._size, self._index = -1, 0, self._index + 1
-        header = layout.segment_header(self._index, self.place)
-        with files.disk_errors(self._path()):
-            self._fd = os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            self._named = False
-            self._size = files.write_all(self._fd, header, disk=self._disk)
+        self._path = self.folder / f"{self._index:05d}.journal"
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._named = False
+        self._size = files.write_all(self._fd, layout.segment_header(self._index, self.place), disk=self._disk)
 
     def _sync_segments(self) -> None:
         try:
-            with files.disk_errors(self._path()):
-                for path in self._unsynced:
-                    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                    try:
-                        self._disk.fsync(fd)
-                    finally:
-                        os.close(fd)
-                if self._fd >= 0:
-                    self._disk.datasync(self._fd)
-                if not self._named:
-                    files.sync_folder(self.folder, self._disk)
+            for path in self._unsynced:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    self._disk.fsync(fd)
+                finally:
+                    os.close(fd)
+            if self._fd >= 0:
+                self._disk.datasync(self._fd)
+            if not self._named:
+                files.sync_folder(self.folder, self._disk)
         except BaseException as error:
             self._refuse(error)
             raise
@@ -441,7 +443,11 @@ class JournalWriter:
         self._named = True
 
     def _refuse(self, error: BaseException) -> None:
-        self._refusal = str(error) or type(error).__name__
+        """Latches the refusal of everything later; an OSError is raised as the error it means."""
+        known = files.disk_error(error, self._path) if isinstance(error, OSError) else error
+        self._refusal = str(known) or type(known).__name__
+        if known is not error:
+            raise known from error
 
     def _must_stand(self) -> None:
         if self._refusal or self._lock < 0:
@@ -455,12 +461,9 @@ class JournalWriter:
         """Leaves nothing half on the disk; where even that fails, recovery will cut it."""
         with suppress(OSError):
             if self._fd >= 0 and self._size == 0:  # a new segment without its header
-                self._path().unlink(missing_ok=True)
+                self._path.unlink(missing_ok=True)
             elif self._fd >= 0:
                 self._disk.truncate(self._fd, self._size)
-
-    def _path(self) -> Path:
-        return self.folder / f"{self._index:05d}.journal"
 
     def _let_go(self) -> None:
         for fd in (self._fd, self._lock):
