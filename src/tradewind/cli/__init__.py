@@ -11,10 +11,14 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tradewind.domain.errors import BadUse, NoRoom, TradewindError
 
 from .emit import Emit
+
+if TYPE_CHECKING:
+    from .command import Command
 
 INTERRUPTED, PIPE_BROKEN = 130, 141
 
@@ -66,7 +70,7 @@ def _failed(error: TradewindError, words: list[str], emit: Emit) -> int:
     return error.exit_code
 
 
-def _command(words: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Command is imported late
+def _command(words: list[str]) -> Command | None:
     from .commands import COMMANDS
 
     plain = [word for word in words if not word.startswith("-")]

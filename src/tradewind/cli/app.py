@@ -73,7 +73,7 @@ def _parameters(options: type[msgspec.Struct]) -> list[inspect.Parameter]:
             default = field.default_factory()
         elif default is msgspec.NODEFAULT:
             default = inspect.Parameter.empty
-        annotation = Annotated[kind, _typer_of(told, field.name)]
+        annotation: Any = Annotated.__class_getitem__((kind, _typer_of(told, field.name)))  # type: ignore[attr-defined]
         made.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default))
     return made
 

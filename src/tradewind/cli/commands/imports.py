@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tradewind.runtime.config import unknown_name
 from tradewind.runtime.options import FORMATS, ImportOptions
 from tradewind.runtime.places import TAPE, readable_file, writable_folder
@@ -14,9 +16,23 @@ def run(options: ImportOptions, frame: Frame) -> Answer:
     if options.format not in FORMATS:
         raise unknown_name("format", options.format, FORMATS, where="tradewind import FORMAT")
     for file in options.files:
-        readable_file(file, f"a recording in the format {options.format}")
+        if not file.is_dir():  # a folder stands for the files in it
+            readable_file(file, f"a recording in the format {options.format}")
     writable_folder(options.out, TAPE)
-    return Answer(summary(call("imports", "import_files", options, say=frame.emit.say)))
+    result = call("imports", "import_files", options.format, options.files, options.out, _progress(frame.emit.say))
+    return Answer(summary(result))
+
+
+def _progress(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    """One line for each file as it is begun."""
+    begun: set[str] = set()
+
+    def progress(file: str, _read: int, size: int) -> None:
+        if file not in begun:
+            begun.add(file)
+            say(f"reading {file} ({size / 1e6:.1f} MB)")
+
+    return progress
 
 
 KEYS = ("rows", "instruments", "gaps", "checksum_failures", "book_mismatches", "refused", "first_ts", "last_ts")
