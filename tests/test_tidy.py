@@ -120,6 +120,12 @@ def test_no_field_hides_behind_a_method_of_the_record_scalar() -> None:
     assert not {place: names for place, names in clashes.items() if names}
 
 
+def test_no_field_has_the_name_of_something_in_a_module(repo: Path) -> None:
+    names = frozenset(name for dtype in dtypes().values() for name in fields(dtype))
+    hidden = {source.path: found for source in sources(repo, "src") if (found := list(tidy.hidden_by_field(source, names)))}
+    assert not hidden, hidden
+
+
 def test_dtypes_have_no_padding() -> None:
     for place, dtype in dtypes().items():
         if dtype.fields:
@@ -197,3 +203,9 @@ def test_other_paths_are_no_trace(place: str) -> None:
 def test_clashing_field_is_found() -> None:
     nested = np.dtype([("top", np.dtype([("fill", "i8")]), (2,))])
     assert set(fields(nested)) & set(dir(np.record)) == {"fill"}
+
+
+def test_name_hidden_by_a_field_is_found() -> None:
+    names = frozenset({"price"})
+    assert list(tidy.hidden_by_field(Source(ROOM, "from . import rates\nx = rates.price(s)"), names))
+    assert not list(tidy.hidden_by_field(Source(ROOM, "from . import rates\nx = row.price"), names))

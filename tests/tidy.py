@@ -267,3 +267,22 @@ def machine_traces(text: str) -> Iterator[str]:
     for n, line in enumerate(text.splitlines(), 1):
         if MACHINE.search(line) or HOSTS.search(line):
             yield f"line {n}"
+
+
+# The uncompiled twin -----------------------------------------------------------------------------------------------------
+
+
+def hidden_by_field(source: Source, fields: frozenset[str]) -> Iterator[str]:
+    """The twin turns `.field` into `["field"]` everywhere: no function or constant of a module may be reached by such a name."""
+    if not source.on_floor:
+        return
+    imported = {
+        item.asname or item.name.split(".")[0]
+        for node in source.nodes(ast.Import, ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for item in node.names
+    }
+    for node in source.nodes(ast.Attribute):
+        assert isinstance(node, ast.Attribute)
+        if node.attr in fields and isinstance(node.value, ast.Name) and node.value.id in imported:
+            yield source.line(node)
