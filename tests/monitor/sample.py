@@ -137,7 +137,11 @@ def _quality(random: np.random.Generator, ts: np.ndarray, hostile: bool) -> Qual
         rows.append((int(ts[0]) + codes.MINUTE, name, codes.SYNCED))
         for at in np.sort(random.integers(1, len(ts) - 900, 3)):
             state = int(random.choice([codes.GAP, codes.STALE, codes.INVALID, codes.UNAVAILABLE]))
-            rows += [(int(ts[at]), name, state), (int(ts[at + 200]), name, codes.BACKFILLING), (int(ts[at + 320]), name, codes.SYNCED)]
+            rows += [
+                (int(ts[at]), name, state),
+                (int(ts[at + 200]), name, codes.BACKFILLING),
+                (int(ts[at + 320]), name, codes.SYNCED),
+            ]
     streams = pl.DataFrame(rows, schema=["ts_ns", "stream", "state"], orient="row").sort("stream", "ts_ns", maintain_order=True)
     every = ts[::12]
     wide = np.abs(np.convolve(random.standard_normal(len(every)), np.ones(40) / 20, "same")) + 0.4

@@ -68,7 +68,9 @@ def _doubtful_run(record: RunRecord, whole: Performance) -> Iterator[Caution]:
     if peak is not None and peak > 1.0 + 1e-9:
         yield _note(f"Exposure reached {peak:.2f} times equity: the run was leveraged.")
     if record.lot_loss is not None and record.lot_loss >= 0.01:
-        yield _note(f"Lot steps took {record.lot_loss:.1%} of the wished notional; the capital is small for these instruments.")
+        yield _note(
+            f"Lot steps took {record.lot_loss * 100:.1f} % of the wished notional; the capital is small for these instruments."
+        )
     if record.min_notional_refusals:
         yield _note(f"{record.min_notional_refusals:,} wishes were below the venue's least notional and were not sent.")
 
@@ -78,7 +80,7 @@ def _doubtful_data(record: RunRecord) -> Iterator[Caution]:
         yield _note(f"One venue only ({record.venues[0]}): prices could not be cross-checked.")
     share = stale_share(record)
     if share is not None and share >= 0.01:
-        text = f"{share:.1%} of stream time was not SYNCED; decisions then rested on fewer sources or stood still."
+        text = f"{share * 100:.1f} % of stream time was not SYNCED; decisions then rested on fewer sources or stood still."
         yield _serious(text) if share >= 0.1 else _note(text)
 
 

@@ -82,9 +82,15 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def duration(ns: float) -> str:
     """A duration in its largest fitting unit, for sentences."""
-    for unit, name in ((DAY, "day"), (codes.HOUR, "hour"), (codes.MINUTE, "minute"), (codes.SECOND, "second")):
+    for unit, name in (
+        (2 * 365 * DAY, "year"),
+        (DAY, "day"),
+        (codes.HOUR, "hour"),
+        (codes.MINUTE, "minute"),
+        (codes.SECOND, "second"),
+    ):
         if ns >= unit:
-            count = ns / unit
+            count = ns / (365 * DAY if name == "year" else unit)
             text = f"{count:,.0f}" if count >= 20 or count == int(count) else f"{count:.1f}"
             return f"{text} {name}{'' if text == '1' else 's'}"
     return f"{ns / codes.MILLISECOND:.1f} ms"

@@ -1,0 +1,86 @@
+"""The statistics as a table for the terminal. Gives renderables; `cli/emit` prints them."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from . import words
+from .figures import Figure, Statistics
+
+GOOD_SIGNS = frozenset({"pnl", "total_return", "cagr", "gross_edge", "trade_mean"})
+"""Figures that are coloured by their sign."""
+
+STRATEGY_COLUMNS = {
+    "pnl": "P&L",
+    "sharpe": "Sharpe",
+    "max_drawdown": "drawdown",
+    "fees": "fees",
+    "slippage": "slippage",
+    "fills": "fills",
+    "hit_rate": "hit rate",
+}
+"""What a terminal has room for beside a strategy's name; the report shows all."""
+
+
+def table(measured: Statistics) -> RenderableType:
+    """Warnings, all figures of the whole run with their intervals, the strategies side by side, and the conventions."""
+    parts = [*_warnings(measured), _figures(measured)]
+    if measured.strategies:
+        parts += [Text(), _strategies(measured)]
+    return Group(*parts, Text(), Text(_legend(measured), style="dim"))
+
+
+def _warnings(measured: Statistics) -> list[RenderableType]:
+    if not measured.cautions:
+        return []
+    lines = Text()
+    for caution in measured.cautions:
+        serious = caution.level == "serious"
+        lines.append("! " if serious else "· ", style="bold yellow" if serious else "dim")
+        lines.append(_plain(caution.text) + "\n")
+    lines.rstrip()
+    return [Panel(lines, title="Before you believe it", title_align="left", border_style="yellow")]
+
+
+def _figures(measured: Statistics) -> Table:
+    grid = Table(show_header=False, pad_edge=False, box=None)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(style="dim")
+    for row, figure in words.rows(measured.whole):
+        if row.group:
+            grid.add_row(Text(row.group, style="bold cyan"))
+        remark = f"({figure.note})" if figure.value is None else words.interval(figure, measured.currency)
+        grid.add_row(Text("  " + row.title), _cell(row.field, figure, measured.currency), Text(remark))
+    return grid
+
+
+def _strategies(measured: Statistics) -> Table:
+    grid = Table(pad_edge=False, box=None, header_style="dim")
+    grid.add_column(Text("Strategies", style="bold cyan"), no_wrap=True)
+    for title in STRATEGY_COLUMNS.values():
+        grid.add_column(title, justify="right", no_wrap=True)
+    for name, part in measured.strategies.items():
+        grid.add_row(Text("  " + _plain(name)), *(_cell(field, getattr(part, field), "") for field in STRATEGY_COLUMNS))
+    return grid
+
+
+def _cell(field: str, figure: Figure, currency: str) -> Text:
+    text = Text(words.shown(figure, currency))
+    if field in GOOD_SIGNS and figure.value:
+        text.stylize("green" if figure.value > 0 else "red")
+    return text
+
+
+def _legend(measured: Statistics) -> str:
+    text = measured.sampling + ". Riskless rate 0. Ranges: 95 % of a stationary bootstrap, fixed seed."
+    error = measured.whole.sharpe.error
+    return text if error is None else f"{text} Standard error of the Sharpe ratio after Lo (2002): {error:.2f}."
+
+
+def _plain(text: str) -> str:
+    """Venue and strategy text without control characters: a terminal obeys escapes that rich does not."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
