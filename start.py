@@ -198,7 +198,7 @@ def pip(words: List[str]) -> None:
             line = raw.decode(errors="replace").strip()
             heard.append(line)
             if line.startswith(("Downloading ", "Using cached ", "Processing ")):
-                say("  " + line.split(" /")[-1].split("/")[-1])
+                say("  " + line.split(" (from ")[0].split("/")[-1])
             elif line.startswith("Installing collected"):
                 say("  unpacking and compiling")
     if child.returncode:

@@ -118,9 +118,9 @@ def plugin_groups(repo: Path, project: dict[str, Any]) -> set[str]:
 
 
 def variables(repo: Path) -> set[str]:
-    """Environment variables of ours that the code reads by name."""
-    files = [*(repo / "src").rglob("*.py"), *(repo / "tests").rglob("*.py"), repo / "start.py"]
-    return {name for path in files for name in re.findall(r"""environ(?:\.get\(|\[)["'](TRADEWIND_\w+)["']""", path.read_text())}
+    """Environment variables of ours that stand by name in the code."""
+    files = [*(repo / "src").rglob("*.py"), repo / "tests/conftest.py", repo / "start.py"]
+    return {name for path in files for name in re.findall(r"""["'](TRADEWIND_[A-Z]+)["']""", path.read_text())}
 
 
 # Links and examples --------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def distributions(rooms: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.usefixtures("on_path")
 def test_engine_process_loads_few_distributions() -> None:
-    found = distributions((*FLOOR, "engine", "storage", "venues"))
+    found = distributions(ROOMS)
     assert {"numpy", "msgspec"} <= found
     assert len(found) <= MOST, found
     assert not found & {"rich", "typer", "plotly", "pandas", "pydantic"}, found

@@ -5,14 +5,9 @@ tests/test_docs.py fails where one is out of date.
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args, get_type_hints
-
-import msgspec
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "src"))
@@ -22,22 +17,6 @@ CODES_HEAD = """# Codes
 <!-- Made by tools/pages.py from src/tradewind/domain/codes.py and reasons.py. Do not edit. -->
 
 What stands on a tape, in a journal and in the answers of `why` and `why-not`. A code is never reused and never renumbered.
-"""
-COMMANDS_HEAD = """# Commands
-
-<!-- Made by tools/pages.py from src/tradewind/cli/commands and runtime/options.py. Do not edit. -->
-
-With `--json` a command writes one JSON object, or JSON lines, on stdout, with at least the keys named here, also when it
-fails; words for people go to stderr. The Python API takes the same options: `import tradewind as tw`.
-
-| exit code | meaning |
-|---|---|
-| 0 | all well |
-| 1 | something failed inside, or a venue or the disk refused |
-| 2 | the command or the configuration is wrong; nothing was begun |
-| 3 | a file, message or value cannot be believed; nothing of it was used |
-| 130 | interrupted |
-| 141 | nobody reads the output any more |
 """
 BLOCKS = (
     (1, 40, "Causes of an order or a cancel"),
@@ -75,34 +54,9 @@ def _words(sentence: str) -> str:
     return re.sub(r"\{(measured|threshold)[^}]*\}", r"*\1*", sentence).replace("|", "\\|")
 
 
-def commands_page() -> str:
-    """docs/commands.md: every command with its arguments, options and promised JSON keys."""
-    from tradewind.cli.commands import COMMANDS
-
-    lines = [COMMANDS_HEAD]
-    for command in COMMANDS:
-        lines += [f"## tradewind {command.name}\n", (inspect.getdoc(command.options) or "") + "\n"]
-        lines += ["| argument or option | default | meaning |", "|---|---|---|", *_options(command.options), ""]
-        lines += [f"Keys of its answer: {', '.join(f'`{key}`' for key in command.keys)}.\n"] if command.keys else []
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _options(options: type[msgspec.Struct]) -> Iterator[str]:
-    from tradewind.cli.app import option_name
-
-    hints = get_type_hints(options, include_extras=True)
-    fields = sorted(msgspec.structs.fields(options), key=lambda field: not get_args(hints[field.name])[1].argument)
-    for field in fields:
-        told = get_args(hints[field.name])[1]
-        name = field.name.upper() if told.argument else told.option or option_name(field.name)
-        given = "needed" if field.required else "" if field.default in (None, msgspec.NODEFAULT) else f"`{field.default}`"
-        yield f"| `{name}` | {given} | {_words(told.doc)} |"
-    yield "| `--json` | `False` | JSON on stdout. |"
-
-
 def pages() -> dict[str, str]:
     """Every page made from code, by its path in the repository."""
-    return {"docs/codes.md": codes_page(), "docs/commands.md": commands_page()}
+    return {"docs/codes.md": codes_page()}
 
 
 if __name__ == "__main__":
