@@ -30,6 +30,7 @@ def sample(n: int, seed: int) -> NDArray[np.float64]:
     values = words.view(np.float64).copy()
     values[1::2] = (words[1::2] >> 11) / float(1 << 46)  # ±64
     values[3::8] /= 4096.0
+    values[5::8] = 1.0 + values[5::8] / 4096.0
     values[: min(n, len(EDGES))] = EDGES[:n]
     return values
 

@@ -45,14 +45,21 @@ def test_a_usual_instrument_fits_with_its_numbers() -> None:
 
 
 def test_fine_quantities_get_a_coarser_proposal() -> None:
-    fine = instrument(8, 8, lot=1, min_quantity=1_000)
+    fine = instrument(8, 8, lot=2_500, min_quantity=1_000)
     found = certify(fine, 10**12, 10**9)  # 10,000 USD, 10 units: 10^21 as a product
     assert not found.fits
     assert found.coarser is not None
-    assert (found.coarser.quantity_exponent, found.coarser.lot, found.coarser.min_quantity) == (5, 1, 1)
+    assert (found.coarser.quantity_exponent, found.coarser.lot, found.coarser.min_quantity) == (5, 3, 1)
     assert certify(found.coarser, 10**12, 10**6).fits
     assert "TOO LARGE" in found.explain()
-    assert "1e-5 BTC (lot 0.00001)" in found.explain()
+    assert "1e-5 BTC (lot 0.00003)" in found.explain()
+
+
+def test_the_limit_is_two_to_the_62() -> None:
+    free = instrument(4, 4, maker_fee_e7=0, taker_fee_e7=0)
+    assert certify(free, 1 << 31, (1 << 31) - 1).fits
+    with pytest.raises(BadData, match="2\\^62 = 4611686018427387904"):  # the cost reaches it too
+        certify(free, 1 << 31, 1 << 31)
 
 
 @given(st.integers(0, 10), st.integers(0, 10), st.integers(1, 10**14), st.integers(1, 10**14), st.integers(-50_000, 50_000))

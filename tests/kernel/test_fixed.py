@@ -114,6 +114,14 @@ def test_a_large_sample_reaches_every_path() -> None:
         assert path.sum() > 1_000
 
 
+@given(st.integers(1, (1 << 31) - 1), st.integers(1, (1 << 31) - 1), st.integers(1, 1 << 31), st.integers(-(1 << 31), 1 << 31))
+@example(1 << 20, (1 << 31) - 1, 1 << 31, 3)
+@example(1 << 30, 1 << 30, 3, 1 << 31)
+def test_exact_quotients_are_not_rounded(p: int, q: int, x: int, y: int) -> None:
+    a, b, c = p * x, q * y, p * q
+    assert compiled(a, b, c)[:3] == uncompiled(a, b, c)[:3] == [x * y] * 3
+
+
 @given(st.integers(0, 3_037_000_499), st.integers(-1, 1))
 def test_roots_next_to_squares(root: int, off: int) -> None:
     n = root * root + off

@@ -19,7 +19,6 @@ _E9 = 1_000_000_000
 _DIGIT_BITS = 21  # three digits hold 63 bits
 _DIGIT = (1 << _DIGIT_BITS) - 1
 _SMALL_DIVISOR = 1 << 41  # below it, remainder * digit + remainder * 2^21 stays under 2^63
-_LARGEST_ROOT = 3_037_000_499  # its square is the last one in int64
 
 
 @compiled
@@ -162,9 +161,5 @@ def isqrt(n: int) -> int:
     n = int(n)
     if n < 0:
         return OVERFLOW
-    root = min(int(math.sqrt(float(n))), _LARGEST_ROOT)  # the double's root is at most 1 off
-    if root * root > n:
-        return root - 1
-    if root < _LARGEST_ROOT and (root + 1) * (root + 1) <= n:
-        return root + 1
-    return root
+    root = int(math.sqrt(float(n)))  # never too low: both steps keep order, and are exact enough where n is a square
+    return root - 1 if root * root > n else root  # no overflow: the root of 2^63 - 1 rounded up is below 3,037,000,500

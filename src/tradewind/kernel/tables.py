@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _EXACT = Context(prec=64, rounding=ROUND_HALF_EVEN, Emin=-99_999, Emax=99_999, traps=[])
+_SHORT = Context(prec=42, rounding=ROUND_HALF_EVEN, Emin=-99_999, Emax=99_999, traps=[])  # enough for a head and a tail
 _LN2 = _EXACT.ln(Decimal(2))
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
 
@@ -39,7 +40,7 @@ def _exponentials() -> Floats:
     """Shape (128, 2): head and tail of 2^(j/128)."""
     table = np.zeros((EXP_STEPS, 2))
     for j in range(EXP_STEPS):
-        value = _EXACT.exp(_EXACT.divide(_EXACT.multiply(_LN2, Decimal(j)), Decimal(EXP_STEPS)))
+        value = _SHORT.exp(_SHORT.divide(_SHORT.multiply(_LN2, Decimal(j)), Decimal(EXP_STEPS)))
         table[j] = float(value), _tail(value, float(value))
     return table
 
@@ -53,7 +54,7 @@ def _logarithms() -> Floats:
     for j in range(LOG_STEPS):
         centre = (1 + (j + 0.5) / LOG_STEPS) * (0.5 if j >= LOG_FOLD else 1.0)
         reciprocal = 1.0 if j in (0, LOG_STEPS - 1) else round(1024 / centre) / 1024
-        value = _EXACT.minus(_EXACT.ln(Decimal(reciprocal)))
+        value = _SHORT.minus(_SHORT.ln(Decimal(reciprocal)))
         table[j] = reciprocal, _on_grid(value, 42), _tail(value, _on_grid(value, 42))
     return table
 
