@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData
@@ -18,6 +19,8 @@ Sink = Callable[[Rows], None]
 
 MAX_STREAMS = (1 << 15) - 1  # a row's `source` is 16 bits
 ENOUGH_TO_INFER = 100  # rows below which a common divisor says nothing about a venue's tick
+MOST_TRADES = 0.999  # old orders keep the finer lot of their day: a lot is what nearly all trades are multiples of
+_TENS = 10 ** np.arange(1, 9, dtype=np.int64)
 
 
 class Imported(msgspec.Struct, kw_only=True):
@@ -72,6 +75,7 @@ class Grids:
 
     def __init__(self) -> None:
         self._grids: dict[int, tuple[int, int, int]] = {}
+        self._traded: dict[int, tuple[int, NDArray[np.int64]]] = {}  # trades, and how many are multiples of 10, 100, …
 
     def see(self, rows: Rows) -> None:
         """Take in the prices and quantities of market rows."""
@@ -84,6 +88,9 @@ class Grids:
                 int(np.gcd(quantity, np.gcd.reduce(mine["quantity"]))),
                 count + len(mine),
             )
+            trades = mine["quantity"][mine["kind"] == codes.TRADE]
+            seen, multiples = self._traded.get(int(instrument), (0, np.zeros(len(_TENS), np.int64)))
+            self._traded[int(instrument)] = (seen + len(trades), multiples + (trades[:, None] % _TENS == 0).sum(axis=0))
 
     def settle(self, instrument: int, made: Instrument) -> tuple[Instrument, tuple[int, int]]:
         """`made` with the coarsest exponents that hold every number seen, its tick and lot; and the two divisors."""
@@ -96,9 +103,15 @@ class Grids:
             price_exponent=price_exponent,
             quantity_exponent=quantity_exponent,
             tick=max(1, price // price_scale) if enough else 1,
-            lot=max(1, quantity // quantity_scale) if enough else 1,
+            lot=max(1, quantity // quantity_scale, self._traded_lot(instrument) // quantity_scale) if enough else 1,
         )
         return settled, (price_scale, quantity_scale)
+
+    def _traded_lot(self, instrument: int) -> int:
+        """The largest power of ten that nearly all traded quantities are multiples of; 0 where too few were seen."""
+        seen, multiples = self._traded.get(instrument, (0, np.zeros(len(_TENS), np.int64)))
+        fitting = _TENS[multiples >= MOST_TRADES * seen]
+        return int(fitting.max()) if seen >= ENOUGH_TO_INFER and len(fitting) else 0
 
 
 def _coarsest(divisor: int, exponent: int) -> tuple[int, int]:
