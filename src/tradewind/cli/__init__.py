@@ -40,20 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str], emit: Emit) -> int:
     import typer
 
-    from .app import application
-    from .command import Frame
+    from .app import Job, application
+    from .command import Frame, give
 
     try:
-        code = application(Frame(dict(os.environ), emit))(args=words, prog_name="tradewind", standalone_mode=False)
-        return int(code or 0)
+        job = application()(args=words, prog_name="tradewind", standalone_mode=False)
+        if not isinstance(job, Job):
+            return int(job or 0)
+        answer = job.command.run(job.options, Frame(dict(os.environ), emit))
+        return give(job.command, answer, emit)
     except typer.TyperException as error:
         return _failed(_usage(error), words, emit)
     except TradewindError as error:
         return _failed(error, words, emit)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _failed(_interrupted(words), words, emit)
-    except typer.Exit as error:
-        return error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:

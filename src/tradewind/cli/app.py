@@ -1,4 +1,7 @@
-"""The Typer application, made from the commands: a Struct's fields become options and arguments, its doc the help."""
+"""The Typer application, made from the commands: a Struct's fields become options and arguments, its doc the help.
+
+Typer only reads the words. What it gives back is run by `main`, because Typer has its own ideas of Ctrl-C and broken pipes.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,21 @@ import typer
 
 from tradewind.runtime.options import Told
 
-from .command import Command, Frame, give
+from .command import Command
 from .commands import COMMANDS
 
 JSON = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
-def application(frame: Frame) -> typer.Typer:
-    """The whole command line; called with arguments it gives the exit code."""
+class Job(msgspec.Struct, frozen=True):
+    """A command and the options it is to run with."""
+
+    command: Command
+    options: msgspec.Struct
+
+
+def application() -> typer.Typer:
+    """The whole command line; called with words it gives a Job, or an exit code where help was all that was asked for."""
     app = typer.Typer(
         name="tradewind", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
         help="An autonomous crypto trading system: one machine, one tape, every decision explained.",
@@ -33,7 +43,7 @@ def application(frame: Frame) -> typer.Typer:
                 groups[group[0]] = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
                 app.add_typer(groups[group[0]], name=group[0], help=GROUPS[group[0]])
             home = groups[group[0]]
-        home.command(name, help=inspect.getdoc(command.options))(_function(command, frame))
+        home.command(name, help=inspect.getdoc(command.options))(_function(command))
     return app
 
 
@@ -44,13 +54,12 @@ def _nothing() -> None:
     """Keeps Typer from taking a lone command for the application."""
 
 
-def _function(command: Command, frame: Frame) -> Callable[..., int]:
+def _function(command: Command) -> Callable[..., Job]:
     """A function with the signature Typer reads."""
 
-    def function(**values: Any) -> int:
-        values.pop("json")
-        answer = command.run(command.options(**values), frame)
-        return give(command, answer, frame.emit)
+    def function(**values: Any) -> Job:
+        values.pop("json")  # `main` has looked for it already, so that a word Typer refuses is told as JSON too
+        return Job(command, command.options(**values))
 
     parameters = [
         *_parameters(command.options),

@@ -42,7 +42,7 @@ def unknown_name(thing: str, name: str, known: Iterable[str], *, where: str) -> 
     near = get_close_matches(name, known, 1, 0.5)
     return BadUse(
         f"unknown {thing} {name!r}", where=where, expected=f"one of {', '.join(known)}" if known else f"no {thing} at all",
-        todo=f"did you mean {near[0]}?" if near else f"choose a {thing} from the list",
+        todo=f"did you mean {near[0]}?" if near else "take one from the list",
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _strategy(loaded: Loaded, name: str, strategy: Strategy, folder: File) -> St
     if not strategy.kind:
         if name not in KINDS:
             known = ", ".join(f'"{kind}"' for kind in KINDS)
-            where = f"{loaded.file}, key {key}"
+            where = f"{loaded.origin(dotted(('strategies', name)))}, key {key}"
             raise BadUse(
                 "the key is missing", where=where, expected=f'one of {known} or "python:path"', todo="say which strategy this is"
             )
@@ -169,6 +169,6 @@ def check_venues(loaded: Loaded, known: Collection[str]) -> None:
     """Raises BadUse where a [venues.NAME] table names no venue of `known`."""
     for name in loaded.config.venues:
         if name not in known:
-            prefix = dotted(("venues", name))
-            origin = next((place for key, place in loaded.origins.items() if key.startswith(prefix + ".")), loaded.file or "")
-            raise unknown_name("venue", name, known, where=f"{origin}, key {prefix}")
+            key = dotted(("venues", name))
+            origin = next((place for path, place in loaded.origins.items() if path == key or path.startswith(f"{key}.")), "")
+            raise unknown_name("venue", name, known, where=f"{origin}, key {key}")

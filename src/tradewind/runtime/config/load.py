@@ -20,7 +20,7 @@ from tradewind.domain.errors import BadUse
 
 from . import checks
 from .lines import key_lines, line_of
-from .schema import Config, Strategy
+from .schema import Config, Strategy, Venue
 from .units import Wrong, shown
 from .walk import ROOT, Leaf, Named, Node, Path, Section, children, dotted
 
@@ -83,20 +83,24 @@ def load(
     named = file is not None
     file = file or folder / FILE_NAME
     given: dict[Path, Given] = {}
-    strategies: dict[str, Any] | None = None
+    tables: dict[Path, str] = {}  # where each table with a name of the user's choice stands in the file
     used = named or file.exists()
     if used:
         text = _text_of(file)
         tree = _parse(text, str(file))
-        _from_tree(tree, ROOT, (), _Places(str(file), key_lines(text)), given)
-        strategies = tree.get("strategies")
+        places = _Places(str(file), key_lines(text))
+        _from_tree(tree, ROOT, (), places, given)
+        tables = {
+            (section, name): places.of((section, name)) for section in ("venues", "strategies") for name in tree.get(section, ())
+        }
     _from_texts(_environment(environment), given)
     _from_texts([(_split(item), Given(item.value, item.option, text=True)) for item in overrides], given)
-    names = list(strategies) if strategies is not None else list(Config().strategies)
-    _known_strategies(given, names)
-    default = Config() if strategies is None else Config(strategies={name: Strategy() for name in names})
+    default = Config(venues={path[1]: Venue() for path in tables if path[0] == "venues"})
+    if own := {path[1]: Strategy() for path in tables if path[0] == "strategies"}:
+        default = msgspec.structs.replace(default, strategies=own)
+    _known_strategies(given, list(default.strategies))
     config: Config = _build(ROOT, default, (), given)
-    origins = {dotted(path): item.origin for path, item in given.items()}
+    origins = {dotted(path): place for path, place in tables.items()} | {dotted(path): item.origin for path, item in given.items()}
     return checks.checked(Loaded(config, origins, str(file) if used else None), declared, (file.parent if used else folder))
 
 

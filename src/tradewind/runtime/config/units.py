@@ -71,6 +71,8 @@ def plain(value: Decimal) -> str:
 
 def shown(value: object) -> str:
     """A refused value for an error: short, quoted, with control characters escaped."""
+    if isinstance(value, bool):
+        return str(value).lower()
     text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -166,10 +168,11 @@ class Share(Number):
     def read(self, value: Any) -> Decimal | None:  # type: ignore[override]
         if self.off and value == "off":
             return None
-        if isinstance(value, str) and value.strip().endswith("%"):
-            number = decimal(value.strip()[:-1], self.expected) / 100
-            return super().read(number)
-        return super().read(value)
+        percent = isinstance(value, str) and value.strip().endswith("%")
+        number = decimal(value.strip()[:-1], self.expected) / 100 if percent else decimal(value, self.expected)
+        if not self.low <= number <= self.high:
+            raise Wrong(f"{shown(value)} is out of range", self.expected)
+        return number
 
     def write(self, value: Decimal | None) -> str:
         return "off" if value is None else f"{plain(value * 100)}%"
