@@ -73,7 +73,6 @@ def test_median_function_is_short(repo: Path) -> None:
         print(f"{package:12} median {median:4.1f} of {len(lengths[package])} functions")  # seen with pytest -rP
     long = {package: median for package, median in medians.items() if median > LONGER_MEDIANS.get(package, tidy.MEDIAN_LINES)}
     assert not long, f"median function longer than {tidy.MEDIAN_LINES} lines: {long}"
-    )
 
 
 def test_no_file_names_a_machine_or_a_registry(repo: Path) -> None:
