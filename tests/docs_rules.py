@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import io
 import pkgutil
 import re
 import typing
@@ -44,10 +43,8 @@ def modules(package: str) -> Iterator[Any]:
 def application() -> typer.Typer:
     """The command line, built as `main` builds it."""
     from tradewind.cli.app import application as build
-    from tradewind.cli.command import Frame
-    from tradewind.cli.emit import Emit
 
-    return build(Frame({}, Emit(io.StringIO(), io.StringIO(), as_json=True)))
+    return build()
 
 
 def commands(app: typer.Typer) -> tuple[set[str], set[str]]:

@@ -181,10 +181,16 @@ def _is_ellipsis(node: ast.stmt) -> bool:
 
 
 def asserting(source: Source) -> Iterator[str]:
-    """`python -O` drops an assert; `must` and errors stay. `assert isinstance(...)` only tells the type checker."""
+    """`python -O` drops an assert; `must` and errors stay.
+
+    Two kinds may: `assert isinstance(...)`, which only tells the type checker, and a statement about constants at the top of a
+    module, which every import in the tests has checked.
+    """
+    top = {id(node) for node in source.tree.body}
     for node in source.nodes(ast.Assert):
         assert isinstance(node, ast.Assert)
-        if not (isinstance(node.test, ast.Call) and ast.unparse(node.test.func) == "isinstance"):
+        narrowing = isinstance(node.test, ast.Call) and ast.unparse(node.test.func) == "isinstance"
+        if not narrowing and id(node) not in top:
             yield source.line(node)
 
 
