@@ -13,6 +13,8 @@ from .chance import exponential, normal, uniform
 from .layout import LEVELS, STAGED
 
 _SIZE_SPREAD = 1.2
+_HOLE = 5.0  # mean spacings: a wider gap between neighbours is a hole
+_REACH = 2.0  # of the mean span of a full side: farther levels are withdrawn in time
 
 
 @compiled
@@ -97,23 +99,42 @@ def gap_units(s: Any, i: int) -> int:
 
 
 @called
+def beyond(s: Any, i: int, side: int) -> int:
+    """The nearest price for `side` that neither the fair price nor the other side's touch objects to."""
+    it = s.instrument_of[i]
+    price = int(it.fair_units / it.tick) * it.tick
+    if it.counts[1 - side] > 0:
+        other = best(s, i, 1 - side)
+        return min(price, other - it.tick) if side == BUY else max(price + it.tick, other + it.tick)
+    return price if side == BUY else price + it.tick  # type: ignore[no-any-return]
+
+
+@called
 def refill(s: Any, i: int, least: int) -> None:
-    """Add levels behind the farthest until both sides hold `least`; an empty side starts about the fair price."""
+    """Add levels until both sides hold `least`: in the first wide hole behind the touch, else behind the farthest."""
     it, book = s.instrument_of[i], s.book[i]
+    hole = (2 + int(_HOLE * it.fair_units * it.spacing / it.tick)) * it.tick
     for side in range(2):
         sign = -1 if side == BUY else 1
         while it.counts[side] < least:
-            n = it.counts[side]
-            if n > 0:
-                price = book.prices[side, n - 1] + sign * gap_units(s, i)
-            else:
-                price = int(it.fair_units / it.tick + (0.0 if side == BUY else 1.0)) * it.tick
-                if it.counts[1 - side] > 0:
-                    other = book.prices[1 - side, 0] + sign * it.tick
-                    price = min(price, other) if side == BUY else max(price, other)
+            n, k = it.counts[side], 1
+            while k < n and (book.prices[side, k] - book.prices[side, k - 1]) * sign <= hole:
+                k += 1
+            price = beyond(s, i, side) if n == 0 else book.prices[side, k - 1] + sign * min(gap_units(s, i), hole - it.tick)
             if price < it.tick:
                 break
-            set_level(s, i, side, price, level_quantity(s, i, n))
+            set_level(s, i, side, price, level_quantity(s, i, min(k, n)))
+
+
+@called
+def forget_far(s: Any, i: int, least: int) -> None:
+    """Withdraw the farthest level of a side where it has been left behind by the market."""
+    it, book = s.instrument_of[i], s.book[i]
+    for side in range(2):
+        n = it.counts[side]
+        reach = it.fair_units * it.spacing * _REACH * s.most_levels + it.tick * s.most_levels
+        if n > least and abs(book.prices[side, n - 1] - book.prices[side, 0]) > reach:
+            set_level(s, i, side, book.prices[side, n - 1], 0)
 
 
 @called

@@ -147,6 +147,7 @@ def _state(spec: WorldSpec, seed: int, sources: NDArray[np.int64]) -> NDArray[np
     for v, venue in enumerate(spec.venues):
         t = s["venue_of"][v]
         t["follow"], t["noise"] = venue.follow_per_s, venue.noise_bp * 1e-4 * math.sqrt(2.0 * venue.follow_per_s)
+        t["wander"] = venue.wander_bp * 1e-4
         t["floor_ns"], t["spread_ns"] = max(venue.latency_floor_ns, 1), float(venue.latency_spread_ns)
         t["batch_ns"], t["quotes"], t["checksum"] = venue.batch_ns, int(venue.quotes), int(venue.proof == PROOF_CRC32)
     for k, i in enumerate(spec.instruments):

@@ -59,6 +59,7 @@ VENUE = np.dtype(
     [
         ("follow", "f8"),  # per second: how fast its makers correct towards the latent price
         ("noise", "f8"),  # own noise per root second
+        ("wander", "f8"),  # deviation of the slow part of the basis
         ("floor_ns", "i8"),
         ("spread_ns", "f8"),  # median of the part above the floor
         ("batch_ns", "i8"),

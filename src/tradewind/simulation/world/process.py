@@ -25,12 +25,14 @@ _BASIS_STEPS = 50  # the basis of an instrument wanders once a second
 MEAN_S = np.array([420.0, 240.0, 100.0, 12.0])
 VOLATILITY = np.array([0.75, 0.95, 2.0, 4.0])
 ACTIVITY = np.array([0.8, 1.1, 1.8, 3.0])
-JUMPS_PER_S = np.array([1 / 150.0, 1 / 90.0, 1 / 25.0, 1 / 5.0])
-_JUMP = 0.0004  # mean size of a jump in a regime of volatility 1
-_TREND = 0.000009  # drift per second of a trend, on average
+JUMPS_PER_S = np.array([1 / 150.0, 1 / 90.0, 1 / 40.0, 1 / 6.0])
+_JUMP = 0.0003  # three quarters of the mean size of a jump in a regime of volatility 1
+_TREND = 0.000008  # drift per second of a trend, on average
 _CRASH = -0.00035
 _NEXT = np.array([[0.0, 0.70, 0.98, 1.0], [0.65, 0.65, 0.97, 1.0], [0.50, 0.92, 0.92, 1.0], [0.0, 0.10, 1.0, 1.0]])  # cumulative
+_WAVE, _WAVE_S = 0.45, 150.0  # deviation and memory of log volatility within a regime
 _PEG_PULL = 1 / 200.0
+_WANDER_S, _WANDER_ROOT = 90.0, 0.149  # memory of a basis, and the root of twice its inverse
 _PEG_NOISE = 0.00002  # per root second
 
 
@@ -51,11 +53,11 @@ def switch_regime(s: Any) -> None:
     new = 0
     while new < 3 and u >= _NEXT[old, new]:
         new += 1
-    length_s = MEAN_S[new] * (0.2 + 0.8 * exponential(s)) / s.tempo
+    length_s = MEAN_S[new] * (0.4 + 0.6 * exponential(s)) / s.tempo
     s.regime, s.regime_until = new, s.now + int(length_s * 1e9)
     s.drift = 0.0
     if new == TREND:
-        s.drift = (_TREND if uniform(s) < 0.5 else -_TREND) * (0.5 + exponential(s))
+        s.drift = (_TREND if uniform(s) < 0.5 else -_TREND) * (0.5 + uniform(s))
     if new == CRASH:
         s.drift = _CRASH * (0.5 + exponential(s))
     note(s, REGIME, -1, s.now, s.regime_until, float(new))
@@ -104,12 +106,13 @@ def step(s: Any) -> None:
     if s.now >= s.regime_until:
         switch_regime(s)
     root = maths.sqrt(s.tempo)
-    s.log_vol += -s.log_vol * _STEP_S * s.tempo / 600.0 + 0.35 * maths.sqrt(2.0 * s.tempo * _STEP_S / 600.0) * normal(s)
+    s.log_vol += -s.log_vol * min(_STEP_S * s.tempo / _WAVE_S, 1.0) + _WAVE * maths.sqrt(min(2.0 * s.tempo * _STEP_S / _WAVE_S, 1.0)) * normal(s)
     common = normal(s)
     wave = VOLATILITY[s.regime] * s.volatility * maths.exp(s.log_vol) * root * _ROOT_STEP
     drift = s.drift * s.volatility * s.tempo * _STEP_S
     if uniform(s) < JUMPS_PER_S[s.regime] * s.tempo * _STEP_S:
-        jump = (_JUMP if uniform(s) < 0.5 else -_JUMP) * VOLATILITY[s.regime] * s.volatility * exponential(s)
+        size = exponential(s)
+        jump = (_JUMP if uniform(s) < 0.5 else -_JUMP) * VOLATILITY[s.regime] * s.volatility * size * maths.sqrt(size)
         note(s, JUMP, -1, s.now, s.now, jump)
         drift += jump
     for a in range(s.n_assets):
@@ -122,4 +125,5 @@ def step(s: Any) -> None:
     if s.steps % _BASIS_STEPS == 0:
         for i in range(s.n_instruments):
             it = s.instrument_of[i]
-            it.wander += -it.wander / 120.0 + 0.13 * it.tolerance * normal(s)
+            step_size = s.venue_of[it.venue].wander * _WANDER_ROOT * root * (0.3 if s.asset[it.base_asset].stable else 1.0)
+            it.wander += -it.wander * min(s.tempo / _WANDER_S, 1.0) + step_size * normal(s)

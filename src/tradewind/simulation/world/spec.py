@@ -33,6 +33,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     follow_per_s: float
     noise_bp: float  # deviation of its own noise
     basis_bp: float = 0.0
+    wander_bp: float = 1.0  # deviation of the slow part of each pair's basis
     latency_floor_ns: int = MILLISECOND
     latency_spread_ns: int = MILLISECOND  # median above the floor
     batch_ns: int = 0  # depth changes are gathered so long; 0: sent at once
@@ -106,8 +107,8 @@ class WorldSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_ASSETS = (
     AssetSpec(name="USD", price_usd=1.0, volatility=0.0, stable=False),
-    AssetSpec(name="BTC", price_usd=61_800.0, volatility=0.60, correlation=0.92),
-    AssetSpec(name="ETH", price_usd=2_680.0, volatility=0.75, correlation=0.88),
+    AssetSpec(name="BTC", price_usd=61_800.0, volatility=0.52, correlation=0.92),
+    AssetSpec(name="ETH", price_usd=2_680.0, volatility=0.65, correlation=0.88),
     AssetSpec(name="USDT", price_usd=1.0, stable=True),
     AssetSpec(name="USDC", price_usd=1.0, stable=True),
 )
@@ -120,11 +121,11 @@ MORE_ASSETS = (
     AssetSpec(name="DOT", price_usd=4.6, volatility=0.95, correlation=0.75),
 )
 DEFAULT_VENUES = (
-    VenueSpec(name="binance", follow_per_s=6.0, noise_bp=0.15, latency_floor_ns=4 * MILLISECOND,
+    VenueSpec(name="binance", follow_per_s=10.0, noise_bp=0.15, wander_bp=1.2, latency_floor_ns=4 * MILLISECOND,
               latency_spread_ns=1_500 * MICROSECOND, batch_ns=100 * MILLISECOND, quotes=True),
-    VenueSpec(name="kraken", follow_per_s=1.2, noise_bp=0.8, basis_bp=0.3, latency_floor_ns=9 * MILLISECOND,
+    VenueSpec(name="kraken", follow_per_s=1.5, noise_bp=0.6, basis_bp=0.3, wander_bp=2.8, latency_floor_ns=9 * MILLISECOND,
               latency_spread_ns=4 * MILLISECOND, proof=PROOF_CRC32),
-    VenueSpec(name="coinbase", follow_per_s=2.5, noise_bp=0.5, basis_bp=-0.2, latency_floor_ns=6 * MILLISECOND,
+    VenueSpec(name="coinbase", follow_per_s=3.0, noise_bp=0.4, basis_bp=-0.2, wander_bp=2.3, latency_floor_ns=6 * MILLISECOND,
               latency_spread_ns=2 * MILLISECOND),
 )  # fmt: skip
 
@@ -136,7 +137,8 @@ _FEES = {  # maker and taker in 1e-7
     "retail": {"binance": (10_000, 10_000), "kraken": (25_000, 40_000), "coinbase": (40_000, 60_000)},
     "professional": {"binance": (0, 2_400), "kraken": (0, 8_000), "coinbase": (0, 5_000)},
 }
-_TIGHT = {"binance": 0.93, "kraken": 0.45, "coinbase": 0.6}
+_TIGHT = {"binance": 0.9, "kraken": 0.25, "coinbase": 0.35}
+_TOLERANCE_BP = {"binance": 0.5, "kraken": 1.2, "coinbase": 0.8}
 _SIZE = {"binance": 1.0, "kraken": 0.4, "coinbase": 0.6}
 
 
@@ -152,8 +154,8 @@ def pair(venue: str, base: str, quote: str, fees: str = "professional") -> Instr
         venue=venue, base=base, quote=quote, symbol=f"{base}-{quote}" if venue == "coinbase" else base + quote if venue == "binance" else f"{base}/{quote}",
         price_exponent=_DECIMALS.get(base, 4), quantity_exponent=5 if venue == "binance" else 8, tick=tick,
         lot=1, min_quantity=1 if venue == "binance" else 1_000, maker_fee_e7=maker, taker_fee_e7=taker,
-        events_per_s=_EVENTS_PER_S.get(venue, 40.0) * lively, trade_share=0.08 if venue == "binance" else 0.05,
-        tolerance_bp=0.5 if not stable else 0.7, spacing_bp=0.25 if not stable else 0.5,
+        events_per_s=_EVENTS_PER_S.get(venue, 40.0) * lively, trade_share=0.06 if venue == "binance" else 0.05,
+        tolerance_bp=0.7 if stable else _TOLERANCE_BP.get(venue, 1.0), spacing_bp=0.25 if not stable else 0.5,
         tight=_TIGHT.get(venue, 0.5) if not stable else 0.95,
         touch_usd=size * (60_000.0 * lively if not stable else 250_000.0), level_usd=size * (8_000.0 * lively if not stable else 80_000.0),
         trade_usd=120.0,

@@ -14,7 +14,7 @@ from tradewind.domain.codes import BUY, DEPTH, FIRST, LAST, NEVER, QUOTE, RESYNC
 from tradewind.kernel import maths
 from tradewind.kernel.jit import called, compiled
 
-from .book import best, checksum, crosses, draw_quantity, improve, level_quantity, refill, set_level
+from .book import best, checksum, crosses, draw_quantity, forget_far, improve, level_quantity, refill, set_level
 from .chance import below, exponential, normal, pick, uniform
 from .faults import lie_of, touch
 from .layout import DECIMAL_SHIFT, DROPPED, DUPLICATED, GAP, LEVELS, NO_FAULT, STALE_BOOK, STAGED, SWAPPED
@@ -22,8 +22,9 @@ from .messages import begin, mark_of, put
 from .process import ACTIVITY
 
 LEAST_LEVELS = 12
-_BRANCHING = 0.35  # of each of the two kernels: events caused by an event, per kernel
-_FAST_PER_S, _SLOW_PER_S = 8.0, 0.25
+_FAST_BRANCHING, _SLOW_BRANCHING = 0.45, 0.25  # events caused by an event, by kernel
+_FAST_PER_S, _SLOW_PER_S = 20.0, 0.3
+_NEWS_WEIGHT = 0.2  # of an order that corrects a stale touch, in what it causes
 _TRADE_SPREAD = 2.0
 _EARLY = STAGED // 2  # a batch as long as this does not wait for its time
 
@@ -48,7 +49,7 @@ def follow_fair(s: Any, i: int) -> None:
 def intensity(s: Any, i: int) -> float:
     """Events per second of instrument i, as of its last event."""
     it = s.instrument_of[i]
-    calm = it.rate * (1.0 - 2.0 * _BRANCHING)
+    calm = it.rate * (1.0 - _FAST_BRANCHING - _SLOW_BRANCHING)
     return calm * s.activity * ACTIVITY[s.regime] + it.fast + it.slow  # type: ignore[no-any-return]
 
 
@@ -61,12 +62,12 @@ def schedule(s: Any, i: int) -> None:
 
 
 @called
-def excite(s: Any, i: int) -> None:
+def excite(s: Any, i: int, weight: float) -> None:
     """Let a trade draw others after it; intensity is capped, as a venue's engine is."""
     it = s.instrument_of[i]
     trades = it.trade_share
-    it.fast = min(it.fast + _BRANCHING * _FAST_PER_S / trades, 12.0 * it.rate * s.activity)
-    it.slow = min(it.slow + _BRANCHING * _SLOW_PER_S / trades, 3.0 * it.rate * s.activity)
+    it.fast = min(it.fast + weight * _FAST_BRANCHING * _FAST_PER_S / trades, 12.0 * it.rate * s.activity)
+    it.slow = min(it.slow + weight * _SLOW_BRANCHING * _SLOW_PER_S / trades, 3.0 * it.rate * s.activity)
 
 
 @called
@@ -112,13 +113,11 @@ def correct(s: Any, queue: Any, i: int, side: int) -> None:
     limit = int(it.fair_units)
     if uniform(s) < 0.6:
         consume(s, queue, i, side, limit, draw_quantity(s, i, it.trade_usd + 3.0, _TRADE_SPREAD))
-        excite(s, i)
+        excite(s, i, _NEWS_WEIGHT)
     other = 1 - side
-    while it.counts[other] > 1 and crosses(side, book.prices[other, 0], limit):
+    while it.counts[other] > 0 and crosses(side, book.prices[other, 0], limit):
         set_level(s, i, other, book.prices[other, 0], 0)
     refill(s, i, LEAST_LEVELS)
-    if crosses(side, book.prices[other, 0], limit):  # the last level stood in the way too
-        set_level(s, i, other, book.prices[other, 0], 0)
     if uniform(s) < it.tight:
         improve(s, i, side)
 
@@ -129,9 +128,9 @@ def noise_trade(s: Any, queue: Any, i: int) -> None:
     it = s.instrument_of[i]
     if it.run_left <= 0:
         it.run_sign = below(s, 2)
-        it.run_left = min(int(maths.exp(exponential(s) / 1.4)), 400)
+        it.run_left = min(int(maths.exp(exponential(s) / 1.25)), 400)
     side = it.run_sign
-    if uniform(s) < 0.35:
+    if uniform(s) < 0.12:
         side = below(s, 2)
     else:
         it.run_left -= 1
@@ -140,7 +139,7 @@ def noise_trade(s: Any, queue: Any, i: int) -> None:
     limit = touch_price + reach if side == BUY else touch_price - reach
     consume(s, queue, i, side, limit, draw_quantity(s, i, it.trade_usd, _TRADE_SPREAD))
     it.fair += (0.03 if side == BUY else -0.03) * it.tolerance
-    excite(s, i)
+    excite(s, i, 1.0)
 
 
 @called
@@ -165,6 +164,7 @@ def rearrange(s: Any, i: int) -> None:
     """Add, change or cancel one level, most often near the touch; the number of levels is held about its mean."""
     it, book = s.instrument_of[i], s.book[i]
     side = below(s, 2)
+    forget_far(s, i, LEAST_LEVELS)
     n = it.counts[side]
     k = pick(s, n)
     price, quantity = book.prices[side, k], book.quantities[side, k]
