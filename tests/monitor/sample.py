@@ -53,7 +53,7 @@ def run(hours: float = 36.0, seed: int = 7, fills: int = 2400, hostile: bool = F
         machine_hash="b7e23ec29af22b0b4e41da31e868d57226121c84a0f35c1e9d7a",
         digest="1f3870be274f6c49b3e31a0c6728957f",
         journal="runs/2024-08-05 three-venues/journal",
-        config='[run]\ncapital = "100000 USDT"\nfee_tier = "vip1"\n\n[strategy.market_maker]\nrisk_aversion = 0.1\nquote_size = 0.02\n',
+        config='[run]\ncapital = "100000 USDT"\nfee_tier = "vip1"\n\n[strategy.market_maker]\nrisk_aversion = 0.1\n',
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _quality(random: np.random.Generator, ts: np.ndarray, hostile: bool) -> Qual
     for name in ("binance depth BTC/USDT", "binance depth ETH/USDT", "kraken book BTC/USD", "coinbase level2 BTC-USD"):
         rows.append((int(ts[0]), name, codes.BACKFILLING))
         rows.append((int(ts[0]) + codes.MINUTE, name, codes.SYNCED))
-        for at in np.sort(random.integers(1, len(ts) - 900, 3)):
+        for at in np.sort(random.integers(1, len(ts) - 330, 3)):
             state = int(random.choice([codes.GAP, codes.STALE, codes.INVALID, codes.UNAVAILABLE]))
             rows += [
                 (int(ts[at]), name, state),

@@ -228,12 +228,10 @@ def streams(record: RunRecord) -> Plot | None:
         length=pl.col("ts_ns").shift(-1).over("stream").fill_null(end) - pl.col("ts_ns")
     )
     synced = frame.group_by("stream").agg(pl.col("ts_ns").min()).with_columns(length=end - pl.col("ts_ns")).sort("stream")
-    data = [_spells(synced, codes.SYNCED)]
-    other = (
-        spells.filter((pl.col("state") != codes.SYNCED) & (pl.col("length") > 0)).sort("length", descending=True).head(MOST_SPELLS)
-    )
-    for state in sorted(other["state"].unique().to_list()):
-        data.append(_spells(other.filter(pl.col("state") == state), state))
+    other = spells.filter((pl.col("state") != codes.SYNCED) & (pl.col("length") > 0))
+    other = other.sort("length", descending=True).head(MOST_SPELLS)
+    states = sorted(other["state"].unique().to_list())
+    data = [_spells(synced, codes.SYNCED), *(_spells(other.filter(pl.col("state") == state), state) for state in states)]
     layout = {
         "barmode": "overlay", "bargap": 0.5, "hovermode": "closest", "xaxis": _time(record),
         "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},

@@ -254,7 +254,7 @@ def _exposure(record: RunRecord, drawings: dict[str, Plot]) -> str:
 def _costs(measured: Statistics, drawings: dict[str, Plot]) -> str:
     fields = ("gross_edge", "fees", "fees_bps", "slippage", "slippage_bps", "pnl")
     titles = {row.field: row.title for row in words.ROWS}
-    parts = list(measured.strategies.items()) + [("whole run", measured.whole)]
+    parts = [*measured.strategies.items(), ("whole run", measured.whole)]
     body = [[text(name), *(text(words.shown(getattr(part, field), "")) for field in fields)] for name, part in parts]
     lead = (
         "Gross edge is what the decisions would have made had every fill been at the mid of its decision and free of charge."

@@ -24,7 +24,7 @@ def extremes(values: Floats, buckets: int) -> Ints:
     places = np.minimum(edges[:-1, None] + np.arange(width), edges[1:, None] - 1)
     table = values[places]
     for column in (table.argmin(axis=1), table.argmax(axis=1)):
-        kept.append(np.take_along_axis(places, column[:, None], axis=1)[:, 0])
+        kept += [np.take_along_axis(places, column[:, None], axis=1)[:, 0]]
     picked: Ints = np.unique(np.concatenate(kept))
     return picked
 
