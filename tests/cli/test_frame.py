@@ -283,3 +283,13 @@ def test_every_command_has_help(run: Callable[..., Any]) -> None:
 
 def test_page_is_made_from_the_commands(repo: Path) -> None:
     assert (repo / "docs" / "cli.md").read_text(encoding="utf-8") == reference.page(), "make it again: reference.page()"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"), [((), 0, "backtest"), (("new",), 2, ""), (("config", "show", "--help"), 0, "--origin")]
+)
+def test_no_command_gives_help(words: tuple[str, ...], code: int, text: str, run: Callable[..., Any]) -> None:
+    told = run(*words)
+    assert told.code == code
+    assert text in told.out
+    assert ("missing command" in told.err) == (code == 2)

@@ -25,7 +25,7 @@ INTERRUPTED, PIPE_BROKEN = 130, 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; the entry point of the `tradewind` script."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     emit = Emit(sys.stdout, sys.stderr, as_json="--json" in words)
     try:
         code = _run(words, emit)

@@ -30,7 +30,7 @@ class Job(msgspec.Struct, frozen=True):
 def application() -> typer.Typer:
     """The whole command line; called with words it gives a Job, or an exit code where help was all that was asked for."""
     app = typer.Typer(
-        name="tradewind", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+        name="tradewind", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
         help="An autonomous crypto trading system: one machine, one tape, every decision explained.",
     )  # fmt: skip
     app.callback()(_nothing)
@@ -40,7 +40,7 @@ def application() -> typer.Typer:
         home = app
         if group:
             if group[0] not in groups:
-                groups[group[0]] = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+                groups[group[0]] = typer.Typer(rich_markup_mode=None)
                 app.add_typer(groups[group[0]], name=group[0], help=GROUPS[group[0]])
             home = groups[group[0]]
         home.command(name, help=inspect.getdoc(command.options))(_function(command))

@@ -18,7 +18,8 @@ from .config.units import Duration, Wrong
 
 VENUES = ("binance", "binance-usdm", "binance-us", "kraken", "coinbase", "bitstamp", "gemini", "bitfinex")
 """Venues that tapes can hold without a demo world."""
-FORMATS = ("binance", "binance-usdm", "kraken", "coinbase", "cryptofeed", "ohlcv")
+FORMATS = ("binance", "binance-usdm", "kraken", "ohlcv")
+PLANNED_FORMATS = ("coinbase", "cryptofeed")
 
 
 class Told(msgspec.Struct, frozen=True):
