@@ -76,3 +76,14 @@ def test_reasons_are_bounded() -> None:
     assert refusals.total == 1_000
     assert len(refusals.by_reason) <= lines.MAX_REASONS + 1
     assert sum(refusals.counts().values()) == 1_000
+
+
+def test_a_line_of_many_pieces_is_put_together_once(tmp_path: Path) -> None:
+    long = b"q" * (5 << 20)
+    (tmp_path / "long").write_bytes(long + b"\nshort\n" + long)
+    found, refusals = read(tmp_path / "long")
+    assert [line for _, line in found] == [long, b"short", long]
+    assert refusals.total == 0
+    found, refusals = read(tmp_path / "long", max_line=1 << 20)
+    assert [line for _, line in found if line] == [b"short"]
+    assert refusals.by_reason["line too long"].count == 2

@@ -120,22 +120,27 @@ def blocks(
 
 
 def _split(pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int) -> Iterator[tuple[int, list[bytes]]]:
-    number, rest, skipping = 1, b"", False
+    """Lines of joined pieces. A line's pieces are put together once, when its end is there."""
+    number, rest, length, skipping = 1, list[bytes](), 0, False
     for piece in pieces:
-        lines = (rest + piece).split(b"\n") if rest else piece.split(b"\n")
-        rest = lines.pop()
-        if lines and (skipping or max(map(len, lines)) > max_line):
-            _refuse_long(lines, skipping, number, file, refusals, max_line)
-            skipping = False
-        if lines:
+        if b"\n" in piece:
+            lines = b"".join([*rest, piece]).split(b"\n")
+            last = lines.pop()
+            rest, length = [last], len(last)
+            if skipping or max(map(len, lines)) > max_line:
+                _refuse_long(lines, skipping, number, file, refusals, max_line)
+                skipping = False
             yield number, lines
             number += len(lines)
-        if len(rest) > max_line:
+        else:
+            rest.append(piece)
+            length += len(piece)
+        if length > max_line:
             if not skipping:
-                refusals.add("line too long", file, number, rest[:EXAMPLE_CHARS])
-            rest, skipping = b"", True
-    if rest and not skipping:
-        yield number, [rest]
+                refusals.add("line too long", file, number, b"".join(rest)[:EXAMPLE_CHARS])
+            rest, length, skipping = [], 0, True
+    if length and not skipping:
+        yield number, [b"".join(rest)]
 
 
 def _refuse_long(lines: list[bytes], skipping: bool, number: int, file: str, refusals: Refusals, max_line: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tradewind.domain import codes
 from tradewind.domain.rows import Rows
 
-MAX_QUOTES = 100_000  # best quotes ahead of their book that are remembered
+MAX_QUOTES = 20_000  # best quotes ahead of their book that are remembered
 CRC_LEVELS = 10  # Kraken: the checksum covers the best ten of each side
 
 

@@ -76,6 +76,19 @@ def test_local_time_never_falls(tmp_path: Path) -> None:
     assert imported.notes["clamped_ts_local"] == 2
 
 
+def test_a_time_far_off_does_not_drag_the_rest(tmp_path: Path) -> None:
+    lines = [
+        b"%d %s" % (NS, diff(1, 5)),
+        b"%d %s" % (NS + 100 * codes.DAY, diff(6, 7)),
+        b"%d %s" % (NS + 100 * codes.DAY, TICKER),
+        b"%d %s" % (NS + 1, TICKER),
+    ]
+    (tmp_path / "a").write_bytes(b"\n".join(lines))
+    rows, imported, refusals = run(tmp_path / "a")
+    assert rows["ts_local"].tolist() == [NS + 1, NS + 1]
+    assert (refusals.total, imported.notes["clamped_ts_local"]) == (2, 0)
+
+
 def test_every_bad_line_is_counted_with_its_place(tmp_path: Path) -> None:
     bad = {
         2: b"%d {" % NS,

@@ -12,7 +12,7 @@ from tradewind.venues.binance import wire
 DEPTH = b'{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":5,"u":7,"b":[["61737.63","0.5"]],"a":[]}'
 USDM = b'{"e":"depthUpdate","E":1723161255208,"T":1723161255207,"s":"BTCUSDT","U":5,"u":7,"pu":3,"b":[],"a":[["1.0","2.0"]]}'
 TICKER = b'{"u":9,"s":"BTCUSDT","b":"61837.63","B":"3.7","a":"61837.64","A":"1.5"}'
-TRADE = b'{"e":"trade","E":2,"s":"BTCUSDT","t":3,"p":"61837.63","q":"0.02","T":1723161255342,"m":true,"M":true}'
+TRADE = b'{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3,"p":"61837.63","q":"0.02","T":1723161255342,"m":true,"M":true}'
 SNAPSHOT = b'{"lastUpdateId":50,"bids":[["1.0","2.0"]],"asks":[["1.5","2.0"]]}'
 
 

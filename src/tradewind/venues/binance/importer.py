@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData
@@ -21,7 +22,7 @@ from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.binance import wire
 from tradewind.venues.binance.join import Join, Verdict
-from tradewind.venues.binance.market import EXPONENT, KIND, MARKS, REF, TS_LOCAL, VALUE, Batch, Built
+from tradewind.venues.binance.market import EXPONENT, KIND, MARKS, REF, TS_LOCAL, VALUE, Batch, Built, to_ns
 from tradewind.venues.imported import Grids, Imported, Sink, Streams
 from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, blocks
 from tradewind.venues.symbols import split_symbol
@@ -103,6 +104,9 @@ class BinanceImporter:
                         raise self._useless(path)
                     continue
                 ts_local, message = read
+                if not _believable(ts_local, message, last):
+                    self._refusals.add("a local time days away from the venue's or the line before", name, at, line)
+                    continue
                 taken += 1
                 if ts_local < last:
                     ts_local = last
@@ -252,6 +256,14 @@ class BinanceImporter:
         stamped = rows["ts_venue"] > 0
         if stamped.any():
             self._clock_lag = min(self._clock_lag, int((rows["ts_local"] - rows["ts_venue"])[stamped].min()))
+
+
+def _believable(ts_local: int, message: wire.Message, last: int) -> bool:
+    """False for a local time that would drag all later ones with it: by the venue's stamp, else by the time before."""
+    stamp = UNSET if isinstance(message, wire.DepthSnapshot) else message.event_time
+    if stamp is UNSET:
+        return not last or ts_local - last < codes.DAY
+    return abs(ts_local - to_ns(stamp)) < codes.DAY
 
 
 def _reason(error: BadData) -> str:

@@ -45,11 +45,11 @@ class Batch:
     def depth(self, message: DepthUpdate, ts_local: int, source: int, instrument: int) -> None:
         """A diff: its `previous` is pu, or U - 1 on spot."""
         previous = message.first_id - 1 if message.previous_id is UNSET else message.previous_id
-        self._levels(message, 0, previous, _ns(message.event_time), (ts_local, source, instrument))
+        self._levels(message, 0, previous, to_ns(message.event_time), (ts_local, source, instrument))
 
     def snapshot(self, message: DepthSnapshot, ts_local: int, source: int, instrument: int) -> None:
         """The whole book."""
-        self._levels(message, codes.SNAPSHOT, 0, _ns(message.event_time), (ts_local, source, instrument))
+        self._levels(message, codes.SNAPSHOT, 0, to_ns(message.event_time), (ts_local, source, instrument))
 
     def _levels(
         self, message: DepthUpdate | DepthSnapshot, marks: int, previous: int, ts_venue: int, where: tuple[int, int, int]
@@ -66,13 +66,13 @@ class Batch:
     def ticker(self, message: BookTicker, ts_local: int, source: int, instrument: int) -> None:
         """The best bid, then the best ask."""
         self.texts += (message.bid, message.bid_quantity, message.ask, message.ask_quantity)
-        self.heads.append((codes.QUOTE, 0, 1, 1, message.last_id, 0, _ns(message.event_time), ts_local, source, instrument))
+        self.heads.append((codes.QUOTE, 0, 1, 1, message.last_id, 0, to_ns(message.event_time), ts_local, source, instrument))
 
     def trade(self, message: Trade, ts_local: int, source: int, instrument: int) -> None:
         """A market trade: where the buyer was the maker, the seller was the aggressor."""
         self.texts += (message.price, message.quantity)
         sold = message.buyer_is_maker
-        ts_venue = _ns(message.trade_time)
+        ts_venue = to_ns(message.trade_time)
         self.heads.append((codes.TRADE, 0, not sold, sold, message.trade_id, 0, ts_venue, ts_local, source, instrument))
 
     def rows(self, refuse: Refuse) -> Built:
@@ -107,7 +107,8 @@ class Batch:
         return values, bad
 
 
-def _ns(stamp: int | UnsetType) -> int:
+def to_ns(stamp: int | UnsetType) -> int:
+    """Nanoseconds of a stamp in ms or µs; 0 where there is none."""
     if stamp is UNSET:
         return 0
     return stamp * (codes.MILLISECOND if stamp < LATEST_MS else codes.MICROSECOND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from decimal import Decimal
 from itertools import product
 
 from tradewind.domain import codes
@@ -53,18 +54,26 @@ def prove_exponents(snapshot: BookData) -> tuple[tuple[int, int], bool]:
     The wire keeps trailing zeros, but a recording parsed and written again lost them. The smallest exponents that hold
     every number and make the snapshot's checksum agree are the venue's; where none does, the usual ones, unproven.
     """
-    texts = [level.texts for level in snapshot.bids + snapshot.asks]
-    least_price = max((decimals_of(price) for price, _ in texts), default=0)
-    least_quantity = max((decimals_of(quantity) for _, quantity in texts), default=0)
+    asks, bids = ([level.texts for level in levels] for levels in (snapshot.asks, snapshot.bids))
+    least_price = max((decimals_of(price) for price, _ in asks + bids), default=0)
+    least_quantity = max((decimals_of(quantity) for _, quantity in asks + bids), default=0)
     if max(least_price, least_quantity) > MAX_DECIMALS:
         raise BadData(f"{max(least_price, least_quantity)} decimals", expected=f"at most {MAX_DECIMALS}")
+    covered = sorted(asks, key=_price)[:CRC_LEVELS] + sorted(bids, key=_price, reverse=True)[:CRC_LEVELS]
     for exponents in product(range(least_price, MAX_DECIMALS + 1), range(least_quantity, MAX_DECIMALS + 1)):
-        if _checksum(snapshot, exponents) == snapshot.checksum:
+        if _checksum(covered, exponents) == snapshot.checksum:
             return exponents, True
     return (least_price, max(least_quantity, USUAL_QUANTITY_EXPONENT)), False
 
 
-def _checksum(snapshot: BookData, exponents: tuple[int, int]) -> int:
-    asks = sorted(_level(level, exponents) for level in snapshot.asks)[:CRC_LEVELS]
-    bids = sorted((_level(level, exponents) for level in snapshot.bids), reverse=True)[:CRC_LEVELS]
-    return zlib.crc32("".join(f"{price}{quantity}" for price, quantity in asks + bids).encode())
+def _price(texts: tuple[str, str]) -> Decimal:
+    return Decimal(texts[0])
+
+
+def _checksum(covered: list[tuple[str, str]], exponents: tuple[int, int]) -> int:
+    """The CRC32 were these the decimals; -1 where they make a number too large to hold."""
+    try:
+        digits = [f"{one_unit(price, exponents[0])}{one_unit(quantity, exponents[1])}" for price, quantity in covered]
+    except BadData:
+        return -1
+    return zlib.crc32("".join(digits).encode())
