@@ -40,7 +40,7 @@ def word(s: Any) -> int:
     return a  # type: ignore[no-any-return]
 
 
-@compiled
+@called
 def uniform(s: Any) -> float:
     """In (0, 1), both ends excluded."""
     x = word(s)

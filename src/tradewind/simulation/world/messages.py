@@ -36,7 +36,7 @@ def begin(s: Any, i: int, source: int) -> None:
         s.next_release = min(s.next_release, s.message_local)
 
 
-@compiled
+@called
 def put(s: Any, queue: Any, i: int, kind: int, side: int, marks: int, price: int, quantity: int, ref: int, value: int) -> None:
     """Add one row to the message opened last."""
     stream = s.stream[s.message_sent]
