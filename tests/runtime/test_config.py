@@ -149,6 +149,16 @@ def test_only_the_selected_trade(tmp_path: Path) -> None:
     assert config.selected(loaded, []) is loaded
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("[run]\nseed = 1\nseed = 2\nout = 'x'\n", 3), ("[run]\n\n[risk]\n[run]\n\n", 4), ('[run]\nout = """x\n', 2), ("\n\n]", 3)],
+)
+def test_syntax_errors_name_the_line(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(BadUse) as caught:
+        load(tmp_path, text)
+    assert caught.value.where == f"{tmp_path / 'tradewind.toml'}, line {line}"
+
+
 def test_python_file_is_relative_to_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("")
     loaded = load(tmp_path, "[strategies.mine]\nkind = 'python:mine.py'\n[strategies.swing]\n")

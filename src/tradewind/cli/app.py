@@ -6,6 +6,7 @@ Typer only reads the words. What it gives back is run by `main`, because Typer h
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -82,7 +83,7 @@ def _parameters(options: type[msgspec.Struct]) -> list[inspect.Parameter]:
             default = field.default_factory()
         elif default is msgspec.NODEFAULT:
             default = inspect.Parameter.empty
-        annotation: Any = Annotated.__class_getitem__((kind, _typer_of(told, field.name)))  # type: ignore[attr-defined]
+        annotation = operator.getitem(Annotated, (kind, _typer_of(told, field.name)))  # Annotated[...], made at run time
         made.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default))
     return made
 

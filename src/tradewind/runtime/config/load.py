@@ -142,7 +142,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         match = _SYNTAX.fullmatch(str(error))
         what = match[1] if match else str(error)
-        line = int(match[2]) if match and match[2] else text.count("\n") + 1
+        line = int(match[2]) if match and match[2] else len(text.splitlines())
         if what.startswith(("Cannot overwrite", "Cannot declare")):
             raise BadUse(
                 "a key or table is given twice", where=f"{name}, line {line}", expected="each once", todo="delete one of the two"
