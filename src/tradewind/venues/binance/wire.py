@@ -6,6 +6,7 @@ replies to subscriptions.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -139,6 +140,12 @@ _BY_KIND = {"depthUpdate": "depth", "trade": "trade", "bookTicker": "bookTicker"
 _ENVELOPE_COLONS = 2
 
 
+@lru_cache(maxsize=4_096)
+def _channel(stream: str) -> str:
+    """`depth` of btcusdt@depth@100ms."""
+    return stream.partition("@")[2].partition("@")[0]
+
+
 def decode(text: bytes) -> Message | Ignored:
     """The message in `text`.
 
@@ -158,7 +165,7 @@ def _decode(text: bytes) -> Message | Ignored:
     if envelope.stream:
         if envelope.data is UNSET:
             raise BadData("a combined stream without data", expected='{"stream": …, "data": …}')
-        channel, body, extra = envelope.stream.partition("@")[2].partition("@")[0], envelope.data, _ENVELOPE_COLONS
+        channel, body, extra = _channel(envelope.stream), envelope.data, _ENVELOPE_COLONS
     elif envelope.last_update_id is not UNSET:
         return _whole(_SNAPSHOT.decode(text), text, 0)
     elif envelope.kind or envelope.best_bid is not UNSET:

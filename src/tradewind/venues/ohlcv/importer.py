@@ -161,7 +161,7 @@ class BarImporter:
 def _read(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise BadData(f"is no parquet file: {error}", where=str(path), expected="a parquet file of bars") from error
     missing = [name for name in (*COLUMNS, "timestamp") if name not in frame.columns]
     if missing:
