@@ -176,10 +176,17 @@ def make_fresh() -> None:
         raise Stop("%s was not made by start.py; move it away and try again" % folder)
     say("making %s" % folder)
     try:
+        # A marked folder takes the old one's place in one step: an interrupt anywhere leaves a folder we know as ours, or none.
+        for leftover in (folder + ".new", folder + ".old"):
+            if os.path.lexists(leftover):
+                shutil.rmtree(leftover)
+        os.mkdir(folder + ".new")
+        with open(os.path.join(folder + ".new", MARK), "w"):
+            pass
         if os.path.lexists(folder):
-            shutil.rmtree(folder)
-        os.mkdir(folder)
-        write_mark("")
+            os.rename(folder, folder + ".old")
+        os.rename(folder + ".new", folder)
+        shutil.rmtree(folder + ".old", ignore_errors=True)
     except OSError as error:
         raise Stop("cannot write in %s (%s); copy the project to a folder of yours" % (HERE, error.strerror)) from error
     done = subprocess.run([sys.executable, "-m", "venv", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)

@@ -221,6 +221,28 @@ def test_interrupted_set_up_begins_anew(start: ModuleType, monkeypatch: pytest.M
     assert start.read_mark() is None
 
 
+@pytest.mark.parametrize("step", ["mkdir", "rename", "rmtree"])
+def test_interrupt_while_the_old_environment_makes_room(start: ModuleType, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    folder = Path(start.HERE) / ".venv"
+    folder.mkdir()
+    start.write_mark("")
+    (folder / "old").write_text("")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(shutil if step == "rmtree" else os, step, interrupt)
+        start.make_fresh()
+    fake = Path(start.HERE) / "fakepython"
+    fake.write_text("#!/bin/sh\nexit 0\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    start.make_fresh()
+    assert [path.name for path in folder.iterdir()] == [start.MARK]
+    assert not list(Path(start.HERE).glob(".venv.*"))
+
+
 def test_changed_requirements_or_a_moved_folder_make_a_fresh_environment(
     start: ModuleType, monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
