@@ -173,3 +173,19 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(BadUse, match="closed"):
         writer.close()
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_a_flipped_bit_in_the_manifest_never_crashes(tmp_path: Path) -> None:
+    make(tmp_path / "t", some_rows(2))
+    path = tmp_path / "t" / "tape.json"
+    good = path.read_bytes()
+    refused = 0
+    for at in range(len(good)):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
+        try:
+            read = Tape.open(tmp_path / "t")
+            assert read.digest
+            read.verify()
+        except (BadData, BadUse):
+            refused += 1
+    assert refused > len(good) // 2

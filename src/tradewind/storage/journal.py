@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -472,8 +472,15 @@ class JournalWriter:
         self._fd = self._lock = -1
 
 
-def expand(rows: Iterable[Rows], tape: Tape) -> Iterator[Rows]:
-    """The same rows with each TAPE row replaced by the tape rows it stands for. Raises Corrupt where they are not there."""
+class Segments(Protocol):
+    """What TAPE rows point into: a `Tape`, or a market log's reader."""
+
+    def segment(self, index: int) -> Rows:
+        """The rows of one segment. Raises BadData where there is none."""
+
+
+def expand(rows: Iterable[Rows], source: Segments) -> Iterator[Rows]:
+    """The same rows with each TAPE row replaced by the rows it stands for. Raises BadData where they are not there."""
     index, segment = -1, np.zeros(0, ROW)
     for part in rows:
         at = 0
@@ -483,11 +490,9 @@ def expand(rows: Iterable[Rows], tape: Tape) -> Iterator[Rows]:
             at = mark + 1
             wanted, start, stop = (int(part[mark][name]) for name in ("quantity", "ref", "value"))
             if wanted != index:
-                if not 0 <= wanted < len(tape.manifest.segments):
-                    raise Corrupt(f"a TAPE row names segment {wanted}", where=str(tape.folder), expected="a segment of this tape")
-                index, segment = wanted, tape.segment(wanted)
+                index, segment = wanted, source.segment(wanted)
             if not 0 <= start <= stop <= len(segment):
-                raise Corrupt(f"a TAPE row names rows {start} to {stop} of segment {wanted}", where=str(tape.folder))
+                raise BadData(f"a TAPE row names rows {start} to {stop} of segment {wanted}, which has {len(segment)}")
             yield segment[start:stop]
         if at < len(part):
             yield part[at:]

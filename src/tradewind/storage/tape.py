@@ -31,6 +31,7 @@ FORMAT = 1
 MANIFEST = "tape.json"
 SEGMENT_ROWS = 1 << 20
 OUR_FILE = re.compile(r"tape\.json(\.aside)?|\d{5,}\.rows")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class TapeSegment(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,7 +283,9 @@ class Tape:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
     def segment(self, index: int) -> Rows:
-        """Segment `index`, mapped for as long as the array lives."""
+        """Segment `index`, mapped for as long as the array lives. Raises BadData where there is none."""
+        if not 0 <= index < len(self.manifest.segments):
+            raise BadData(f"segment {index} is not on this tape", where=str(self.folder))
         return np.frombuffer(self._map(self.manifest.segments[index]), ROW)
 
     def read(self, start: int, stop: int) -> Rows:
@@ -313,8 +316,11 @@ class Tape:
 
     def _check_size(self, segment: TapeSegment) -> Path:
         path = self.folder / segment.file
-        if not OUR_FILE.fullmatch(segment.file) or segment.rows < 1:
-            raise Corrupt(f"names a segment {segment.file!r} of {segment.rows} rows", where=str(self.folder / MANIFEST))
+        if not OUR_FILE.fullmatch(segment.file) or segment.rows < 1 or not SHA256.fullmatch(segment.sha256):
+            raise Corrupt(
+                f"names a segment {segment.file!r} of {segment.rows} rows and sha256 {segment.sha256!r}",
+                where=str(self.folder / MANIFEST),
+            )
         size = path.stat().st_size if path.is_file() else -1
         if size != segment.rows * ROW_BYTES:
             what = "the file is missing" if size < 0 else f"{size} bytes"
