@@ -205,11 +205,18 @@ def pip(words: List[str]) -> None:
             line = raw.decode(errors="replace").strip()
             heard.append(line)
             if line.startswith(("Downloading ", "Using cached ", "Processing ")):
-                say("  " + line.split(" (from ")[0].split("/")[-1])
+                say("  " + wheel_name(line))
             elif line.startswith("Installing collected"):
                 say("  unpacking and compiling")
     if child.returncode:
         raise Stop(meaning(heard), 1)
+
+
+def wheel_name(line: str) -> str:
+    """`numpy 2.4.6 (16.9 MB)` of pip's `Downloading .../numpy-2.4.6-cp311-....whl (16.9 MB)`."""
+    file, _, size = line.split(" (from ")[0].partition(".whl")
+    words = file.split(" ")[-1].split("/")[-1].split("-")
+    return " ".join(words[:2]) + size
 
 
 def meaning(heard: List[str]) -> str:

@@ -152,6 +152,11 @@ def test_a_failing_pip_is_one_line(start: ModuleType, printed: str, said: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_progress_names_package_and_size(start: ModuleType) -> None:
+    assert start.wheel_name("Downloading numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl (16.9 MB)") == "numpy 2.4.6 (16.9 MB)"
+    assert start.wheel_name("Processing /a b/rich-15.0.0-py3-none-any.whl (from -r x.txt (line 3))") == "rich 15.0.0"
+
+
 def test_real_pip_without_a_network_is_one_line(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_environment(start, f'exec "{sys.executable}" "$@"\n')
     for name in [name for name in os.environ if name.startswith("PIP_")]:
