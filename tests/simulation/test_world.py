@@ -144,8 +144,13 @@ def test_prints_take_what_lies_there(world: World, rows: Rows) -> None:
 def test_the_uncompiled_twin_makes_the_same_bytes() -> None:
     pair = ("binance:BTC/USDT", "kraken:BTC/USD", "kraken:USDC/USD")
     few = tuple(i for i in SPEC.instruments if i.name in pair)
-    plan = (FaultSpec(kind="swapped", place=pair[1], at_ns=SECOND), FaultSpec(kind="depeg", place="USDC", at_ns=SECOND, duration_ns=SECOND))
-    spec = msgspec.structs.replace(SPEC, instruments=few, duration_ns=3 * SECOND, faults=plan, faults_per_hour=every_fault(3600.0), tempo=50.0)
+    plan = (
+        FaultSpec(kind="swapped", place=pair[1], at_ns=SECOND),
+        FaultSpec(kind="depeg", place="USDC", at_ns=SECOND, duration_ns=SECOND),
+    )
+    spec = msgspec.structs.replace(
+        SPEC, instruments=few, duration_ns=3 * SECOND, faults=plan, faults_per_hour=every_fault(3600.0), tempo=50.0
+    )
     compiled = World(spec, 3)
     rows = rows_of(compiled)
     slow = World(spec, 3)

@@ -9,5 +9,6 @@ from .build import Truth, World
 from .spec import AssetSpec, FaultSpec, InstrumentSpec, VenueSpec, WorldSpec, default_spec, every_fault, pair, wide_spec
 
 __all__ = [
-    "AssetSpec", "FaultSpec", "InstrumentSpec", "Truth", "VenueSpec", "World", "WorldSpec", "default_spec", "every_fault", "pair", "wide_spec",
+    "AssetSpec", "FaultSpec", "InstrumentSpec", "Truth", "VenueSpec", "World", "WorldSpec",
+    "default_spec", "every_fault", "pair", "wide_spec",
 ]  # fmt: skip

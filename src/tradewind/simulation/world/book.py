@@ -20,7 +20,7 @@ _REACH = 2.0  # of the mean span of a full side: farther levels are withdrawn in
 @compiled
 def best(s: Any, i: int, side: int) -> int:
     """Price of the touch; a side is never empty between events."""
-    return s.book[i].prices[side, 0]  # type: ignore[no-any-return]
+    return s.book[i].prices[side, 0]
 
 
 @compiled
@@ -80,7 +80,7 @@ def draw_quantity(s: Any, i: int, log_usd: float, spread: float) -> int:
     it = s.instrument_of[i]
     usd = maths.exp(log_usd + spread * max(min(normal(s), 3.5), -3.5))
     lots = int(usd / it.price * it.quantity_unit / it.lot)
-    return max(lots * it.lot, it.smallest)  # type: ignore[no-any-return]
+    return max(lots * it.lot, it.smallest)
 
 
 @called
@@ -95,7 +95,7 @@ def gap_units(s: Any, i: int) -> int:
     """A distance between two neighbouring levels, in price units: whole ticks, at least one."""
     it = s.instrument_of[i]
     ticks = int(it.fair_units * it.spacing * exponential(s) / it.tick)
-    return (1 + ticks) * it.tick  # type: ignore[no-any-return]
+    return (1 + ticks) * it.tick
 
 
 @called
@@ -106,7 +106,7 @@ def beyond(s: Any, i: int, side: int) -> int:
     if it.counts[1 - side] > 0:
         other = best(s, i, 1 - side)
         return min(price, other - it.tick) if side == BUY else max(price + it.tick, other + it.tick)
-    return price if side == BUY else price + it.tick  # type: ignore[no-any-return]
+    return price if side == BUY else price + it.tick
 
 
 @called

@@ -63,8 +63,12 @@ class World:
             n, reason = advance(self.state, self.queue, out)
             self._fetch()
             if reason == FAULT:
-                what = "a stream holds more rows on their way" if self.state[0]["overflow"] == 1 else "one message holds more changes"
-                raise NoRoom(f"{what} than the world has room for", where="world", todo="lower activity or an instrument's events_per_s")
+                what = (
+                    "a stream holds more rows on their way" if self.state[0]["overflow"] == 1 else "one message holds more changes"
+                )
+                raise NoRoom(
+                    f"{what} than the world has room for", where="world", todo="lower activity or an instrument's events_per_s"
+                )
             if n:
                 yield out[:n]
 
@@ -93,7 +97,11 @@ class World:
     def _truth(self, fault: int, place: int, line: Any, end_ns: int) -> Truth:
         genuine = int(fault) in layout.EVENT_NAMES
         kind = layout.EVENT_NAMES[int(fault)] if genuine else layout.FAULT_NAMES[int(fault)]
-        params: dict[str, float | str] = {"magnitude": float(line["magnitude"]), "ref": int(line["ref_id"]), "rows": int(line["hits"])}
+        params: dict[str, float | str] = {
+            "magnitude": float(line["magnitude"]),
+            "ref": int(line["ref_id"]),
+            "rows": int(line["hits"]),
+        }
         name, source, instrument = "", -1, -1
         if fault == layout.DEPEG:
             name = self.spec.assets[place].name
@@ -105,7 +113,14 @@ class World:
             name, instrument = self.spec.instruments[place].name, place
             source = int(self.state[0]["instrument_of"][place]["depth_source"])
         return Truth(
-            kind=kind, place=name, source=source, instrument=instrument, start_ns=int(line["start"]), end_ns=end_ns, genuine=genuine, params=params
+            kind=kind,
+            place=name,
+            source=source,
+            instrument=instrument,
+            start_ns=int(line["start"]),
+            end_ns=end_ns,
+            genuine=genuine,
+            params=params,
         )
 
 
@@ -121,7 +136,8 @@ def _instrument(spec: WorldSpec, i: InstrumentSpec) -> Instrument:
 def _streams(spec: WorldSpec) -> tuple[list[Stream], NDArray[np.int64]]:
     """The streams, and shape (instruments, 3): depth, trade and quote source, -1 where there is none."""
     quoting = {v.name for v in spec.venues if v.quotes}
-    streams, sources = [], np.full((len(spec.instruments), 3), -1, np.int64)
+    streams: list[Stream] = []
+    sources = np.full((len(spec.instruments), 3), -1, np.int64)
     for k, i in enumerate(spec.instruments):
         for c, channel in enumerate(("depth", "trade", "quote")):
             if channel != "quote" or i.venue in quoting:
@@ -195,7 +211,11 @@ def _put_faults(s: Any, spec: WorldSpec) -> None:
     for k, f in enumerate(sorted(spec.faults, key=lambda f: f.at_ns)):
         plan = s["plan"][k]
         plan["fault"], plan["place"] = _KINDS[f.kind], _place(spec, f)
-        plan["start"], plan["span"], plan["magnitude"] = spec.start_ns + f.at_ns, f.duration_ns, f.magnitude or _MAGNITUDES.get(f.kind, 0.0)
+        plan["start"], plan["span"], plan["magnitude"] = (
+            spec.start_ns + f.at_ns,
+            f.duration_ns,
+            f.magnitude or _MAGNITUDES.get(f.kind, 0.0),
+        )
 
 
 _MAGNITUDES = {"decimal_shift": 10.0, "crossed": 0.001, "wick": -0.08, "clock_jump": 5.0, "lying": 0.005, "depeg": 0.06}
@@ -207,4 +227,3 @@ def _place(spec: WorldSpec, f: FaultSpec) -> int:
     if f.kind in FAULT_NAMES_VENUE:
         return layout.INSTRUMENTS + [v.name for v in spec.venues].index(f.place)
     return [i.name for i in spec.instruments].index(f.place)
-

@@ -37,7 +37,7 @@ def word(s: Any) -> int:
     a ^= a << 23
     a ^= b ^ ((a >> 18) & _LOW_46) ^ ((b >> 5) & _LOW_59)
     s.rng1 = a
-    return a  # type: ignore[no-any-return]
+    return a
 
 
 @called
@@ -58,7 +58,7 @@ def normal(s: Any) -> float:
     """Standard normal, by the polar method; every second value waits in the state."""
     if s.has_spare:
         s.has_spare = 0
-        return s.spare  # type: ignore[no-any-return]
+        return s.spare
     while True:
         x, y = 2.0 * uniform(s) - 1.0, 2.0 * uniform(s) - 1.0
         r = x * x + y * y

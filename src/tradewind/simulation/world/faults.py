@@ -14,8 +14,21 @@ from tradewind.kernel.jit import called, compiled
 
 from .book import best, checksum, draw_quantity
 from .chance import below, exponential, uniform
-from .layout import CLOCK_JUMP, CROSSED, DECIMAL_SHIFT, DEPEG, DROPPED, DUPLICATED, FAULT_KINDS, FROZEN, GAP, INSTRUMENTS, LYING, NO_FAULT
-from .layout import STALE_BOOK, SWAPPED, WICK
+from .layout import (
+    CLOCK_JUMP,
+    CROSSED,
+    DECIMAL_SHIFT,
+    DEPEG,
+    FAULT_KINDS,
+    FROZEN,
+    GAP,
+    INSTRUMENTS,
+    LYING,
+    NO_FAULT,
+    STALE_BOOK,
+    SWAPPED,
+    WICK,
+)
 from .messages import begin, put
 from .process import break_peg, note
 
@@ -23,20 +36,20 @@ from .process import break_peg, note
 @compiled
 def is_venue_wide(fault: int) -> bool:
     """Whether it befalls a venue and not one instrument."""
-    return fault == CLOCK_JUMP or fault == LYING
+    return fault in (CLOCK_JUMP, LYING)
 
 
 @compiled
 def spoils_book(fault: int) -> bool:
     """Whether the book heard is wrong or unproven until the next snapshot."""
-    return fault <= SWAPPED or fault == DECIMAL_SHIFT or fault == CROSSED or fault == STALE_BOOK or fault == GAP
+    return fault <= SWAPPED or fault in (DECIMAL_SHIFT, CROSSED, STALE_BOOK, GAP)
 
 
 @called
 def fault_due(s: Any, place: int) -> int:
     """Where in `due` the end of the fault at `place` (instrument, or INSTRUMENTS + venue) stands."""
     n = s.n_instruments
-    return 2 * n + place if place < INSTRUMENTS else 3 * n + place - INSTRUMENTS  # type: ignore[no-any-return]
+    return 2 * n + place if place < INSTRUMENTS else 3 * n + place - INSTRUMENTS
 
 
 @called
@@ -80,9 +93,10 @@ def _cross(s: Any, queue: Any, i: int, magnitude: float) -> None:
     it = s.instrument_of[i]
     price = best(s, i, SELL) + (1 + int(it.fair_units * magnitude / it.tick)) * it.tick
     it.update_id += 1
-    begin(s, i, it.depth_source)
+    begin(s, i, it.depth_source, DEPTH)
+    s.message_ref = it.update_id
     proof = checksum(s, i) if s.venue_of[it.venue].checksum else it.sent_id
-    put(s, queue, i, DEPTH, BUY, WHOLE, price, draw_quantity(s, i, it.level_usd, 0.5), it.update_id, proof)
+    put(s, queue, BUY, WHOLE, price, draw_quantity(s, i, it.level_usd, 0.5), proof)
     it.sent_id = it.update_id
     touch(s, i, 1, it.update_id)
 
@@ -92,10 +106,11 @@ def _wick(s: Any, queue: Any, i: int, magnitude: float) -> None:
     it = s.instrument_of[i]
     side = SELL if magnitude < 0.0 else BUY
     price = int(best(s, i, 1 - side) * (1.0 + magnitude) / it.tick) * it.tick
-    begin(s, i, it.trade_source)
+    begin(s, i, it.trade_source, TRADE)
     for _ in range(3):
         it.trade_id += 1
-        put(s, queue, i, TRADE, side, WHOLE, price, draw_quantity(s, i, it.trade_usd, 0.5), it.trade_id, 0)
+        s.message_ref = it.trade_id
+        put(s, queue, side, WHOLE, price, draw_quantity(s, i, it.trade_usd, 0.5), 0)
         touch(s, i, 1, it.trade_id)
 
 
@@ -104,8 +119,9 @@ def _announce(s: Any, queue: Any, i: int) -> None:
     it = s.instrument_of[i]
     for source in (it.depth_source, it.trade_source, it.quote_source):
         if source >= 0:
-            begin(s, i, source)
-            put(s, queue, i, STREAM, 0, WHOLE, 0, 0, 0, STREAM_GAP)
+            begin(s, i, source, STREAM)
+            s.message_ref = 0
+            put(s, queue, 0, WHOLE, 0, 0, STREAM_GAP)
             touch(s, i, 1, it.update_id)
 
 
@@ -140,7 +156,7 @@ def lie_of(s: Any, venue: int) -> float:
     if v.lie == 0.0 or s.now >= v.lie_end:
         return 0.0
     u = (s.now - v.lie_start) / (v.lie_end - v.lie_start)
-    return 16.0 * v.lie * u * u * (1.0 - u) * (1.0 - u)  # type: ignore[no-any-return]
+    return 16.0 * v.lie * u * u * (1.0 - u) * (1.0 - u)
 
 
 @called
@@ -157,7 +173,7 @@ def at_random(s: Any, queue: Any) -> None:
         return
     span = int(2e9 * strength)
     magnitude = 0.0
-    if fault == FROZEN or fault == STALE_BOOK or fault == GAP:
+    if fault in (FROZEN, STALE_BOOK, GAP):
         span = int(8e9 * strength)
     elif fault == DECIMAL_SHIFT:
         span, magnitude = int(5e8 * strength), 10.0 if sign > 0.0 else 0.1

@@ -28,8 +28,8 @@ NO_FAULT = 0
 DROPPED, DUPLICATED, SWAPPED, FROZEN, DECIMAL_SHIFT, CROSSED, STALE_BOOK, WICK, CLOCK_JUMP, GAP, LYING = range(1, 12)
 FAULT_KINDS = 12
 FAULT_NAMES = {
-    DROPPED: "dropped", DUPLICATED: "duplicated", SWAPPED: "swapped", FROZEN: "frozen", DECIMAL_SHIFT: "decimal_shift", CROSSED: "crossed",
-    STALE_BOOK: "stale_book", WICK: "wick", CLOCK_JUMP: "clock_jump", GAP: "gap", LYING: "lying",
+    DROPPED: "dropped", DUPLICATED: "duplicated", SWAPPED: "swapped", FROZEN: "frozen", DECIMAL_SHIFT: "decimal_shift",
+    CROSSED: "crossed", STALE_BOOK: "stale_book", WICK: "wick", CLOCK_JUMP: "clock_jump", GAP: "gap", LYING: "lying",
 }  # fmt: skip
 # Kinds of genuine event, logged beside the faults so that nobody takes them for one
 REGIME, JUMP, DEPEG = 101, 102, 103
@@ -171,7 +171,10 @@ STATE = np.dtype(
         ("fault_shares", "f8", (FAULT_KINDS,)),
         ("message_venue", "i8"),
         ("message_local", "i8"),
-        ("message_sent", "i8"),
+        ("message_source", "i8"),
+        ("message_instrument", "i8"),
+        ("message_kind", "i8"),
+        ("message_ref", "i8"),
         ("due", "i8", (3 * INSTRUMENTS + VENUES + 2,)),
         ("asset", ASSET, (ASSETS,)),
         ("venue_of", VENUE, (VENUES,)),

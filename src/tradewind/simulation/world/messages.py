@@ -21,15 +21,15 @@ _SLOWEST_NS = 400_000_000.0
 
 
 @called
-def begin(s: Any, i: int, source: int) -> None:
-    """Open a message of instrument i on stream `source`: its venue time and its arrival."""
+def begin(s: Any, i: int, source: int, kind: int) -> None:
+    """Open a message of instrument i on stream `source`: its venue time and its arrival. The caller sets `message_ref`."""
     venue = s.venue_of[s.instrument_of[i].venue]
     busy = 1.0 + 0.5 * s.instrument_of[i].fast / s.instrument_of[i].rate
     late = min(venue.spread_ns * busy * maths.exp(0.6 * normal(s)), _SLOWEST_NS)
     stream = s.stream[source]
     s.message_local = max(stream.last_local, s.now + venue.floor_ns + int(late))
     s.message_venue = s.now + venue.clock_offset_ns
-    s.message_sent = source
+    s.message_source, s.message_instrument, s.message_kind = source, i, kind
     stream.last_local = s.message_local
     if stream.head == stream.end:
         stream.head_ts = s.message_local
@@ -37,18 +37,18 @@ def begin(s: Any, i: int, source: int) -> None:
 
 
 @called
-def put(s: Any, queue: Any, i: int, kind: int, side: int, marks: int, price: int, quantity: int, ref: int, value: int) -> None:
+def put(s: Any, queue: Any, side: int, marks: int, price: int, quantity: int, value: int) -> None:
     """Add one row to the message opened last."""
-    stream = s.stream[s.message_sent]
+    stream = s.stream[s.message_source]
     if stream.end - stream.head >= QUEUED:
         s.overflow = 1
         return
-    row = queue[s.message_sent, stream.end & _MASK]
-    row.kind, row.side, row.marks = kind, side, marks | SYNTHETIC
-    row.source, row.instrument, row.account, row.strategy = s.message_sent, i, 0, 0
+    row = queue[s.message_source, stream.end & _MASK]
+    row.kind, row.side, row.marks = s.message_kind, side, marks | SYNTHETIC
+    row.source, row.instrument, row.account, row.strategy = s.message_source, s.message_instrument, 0, 0
     row.stream_seq = stream.seq
     row.ts_venue, row.ts_local = s.message_venue, s.message_local
-    row.price, row.quantity, row.ref, row.value = price, quantity, ref, value
+    row.price, row.quantity, row.ref, row.value = price, quantity, s.message_ref, value
     stream.seq = (stream.seq + 1) & SEQ_MASK
     stream.end += 1
 

@@ -83,7 +83,11 @@ def _step_stable(s: Any, a: int) -> None:
         asset.phase, asset.pull = PEGGED, _PEG_PULL
     elif asset.phase == PEGGED and s.depeg_rate > 0.0 and uniform(s) < s.depeg_rate * s.tempo * _STEP_S:
         break_peg(s, a, 0.01 + 0.1 * uniform(s), int(600e9 / s.tempo), int(6000e9 / s.tempo))
-    noise = _PEG_NOISE * s.volatility if asset.phase == PEGGED else _PEG_NOISE * 8.0 + 0.02 * maths.sqrt(s.tempo) * abs(asset.level) * 0.1
+    noise = (
+        _PEG_NOISE * s.volatility
+        if asset.phase == PEGGED
+        else _PEG_NOISE * 8.0 + 0.02 * maths.sqrt(s.tempo) * abs(asset.level) * 0.1
+    )
     pull = min(asset.pull * (s.tempo if asset.phase == PEGGED else 1.0) * _STEP_S, 1.0)
     asset.level += pull * (asset.peg - asset.level) + noise * _ROOT_STEP * normal(s)
 
@@ -106,7 +110,9 @@ def step(s: Any) -> None:
     if s.now >= s.regime_until:
         switch_regime(s)
     root = maths.sqrt(s.tempo)
-    s.log_vol += -s.log_vol * min(_STEP_S * s.tempo / _WAVE_S, 1.0) + _WAVE * maths.sqrt(min(2.0 * s.tempo * _STEP_S / _WAVE_S, 1.0)) * normal(s)
+    s.log_vol += -s.log_vol * min(_STEP_S * s.tempo / _WAVE_S, 1.0) + _WAVE * maths.sqrt(
+        min(2.0 * s.tempo * _STEP_S / _WAVE_S, 1.0)
+    ) * normal(s)
     common = normal(s)
     wave = VOLATILITY[s.regime] * s.volatility * maths.exp(s.log_vol) * root * _ROOT_STEP
     drift = s.drift * s.volatility * s.tempo * _STEP_S

@@ -131,7 +131,18 @@ DEFAULT_VENUES = (
 
 # Price and quantity decimals, tick of a pair by venue and base, events per second; liveliness is shared out by size
 _DECIMALS = {"BTC": 2, "ETH": 2, "SOL": 2, "XRP": 4, "LTC": 2, "ADA": 4, "LINK": 3, "DOT": 3, "USDT": 4, "USDC": 4}
-_LIVELINESS = {"BTC": 1.0, "ETH": 0.7, "SOL": 0.5, "XRP": 0.4, "LTC": 0.25, "ADA": 0.25, "LINK": 0.25, "DOT": 0.2, "USDT": 0.2, "USDC": 0.2}
+_LIVELINESS = {
+    "BTC": 1.0,
+    "ETH": 0.7,
+    "SOL": 0.5,
+    "XRP": 0.4,
+    "LTC": 0.25,
+    "ADA": 0.25,
+    "LINK": 0.25,
+    "DOT": 0.2,
+    "USDT": 0.2,
+    "USDC": 0.2,
+}
 _EVENTS_PER_S = {"binance": 100.0, "kraken": 35.0, "coinbase": 60.0}
 _FEES = {  # maker and taker in 1e-7
     "retail": {"binance": (10_000, 10_000), "kraken": (25_000, 40_000), "coinbase": (40_000, 60_000)},
@@ -148,18 +159,28 @@ def pair(venue: str, base: str, quote: str, fees: str = "professional") -> Instr
         raise BadUse(f"no fee tier {fees!r}", expected=" or ".join(_FEES))
     stable = base in ("USDT", "USDC")
     maker, taker = (0, 1_000) if stable and fees == "professional" else _FEES[fees].get(venue, (10_000, 10_000))
-    tick = 10 if venue == "kraken" and base == "BTC" else 1
     lively, size = _LIVELINESS.get(base, 0.2), _SIZE.get(venue, 0.5)
+    separator = {"binance": "", "coinbase": "-"}.get(venue, "/")
     return InstrumentSpec(
-        venue=venue, base=base, quote=quote, symbol=f"{base}-{quote}" if venue == "coinbase" else base + quote if venue == "binance" else f"{base}/{quote}",
-        price_exponent=_DECIMALS.get(base, 4), quantity_exponent=5 if venue == "binance" else 8, tick=tick,
-        lot=1, min_quantity=1 if venue == "binance" else 1_000, maker_fee_e7=maker, taker_fee_e7=taker,
-        events_per_s=_EVENTS_PER_S.get(venue, 40.0) * lively, trade_share=0.06 if venue == "binance" else 0.05,
-        tolerance_bp=0.7 if stable else _TOLERANCE_BP.get(venue, 1.0), spacing_bp=0.25 if not stable else 0.5,
-        tight=_TIGHT.get(venue, 0.5) if not stable else 0.95,
-        touch_usd=size * (60_000.0 * lively if not stable else 250_000.0), level_usd=size * (8_000.0 * lively if not stable else 80_000.0),
+        venue=venue,
+        base=base,
+        quote=quote,
+        symbol=base + separator + quote,
+        price_exponent=_DECIMALS.get(base, 4),
+        quantity_exponent=5 if venue == "binance" else 8,
+        tick=10 if venue == "kraken" and base == "BTC" else 1,
+        min_quantity=1 if venue == "binance" else 1_000,
+        maker_fee_e7=maker,
+        taker_fee_e7=taker,
+        events_per_s=_EVENTS_PER_S.get(venue, 40.0) * lively,
+        trade_share=0.06 if venue == "binance" else 0.05,
+        tolerance_bp=0.7 if stable else _TOLERANCE_BP.get(venue, 1.0),
+        spacing_bp=0.5 if stable else 0.25,
+        tight=0.95 if stable else _TIGHT.get(venue, 0.5),
+        touch_usd=size * (250_000.0 if stable else 60_000.0 * lively),
+        level_usd=size * (80_000.0 if stable else 8_000.0 * lively),
         trade_usd=120.0,
-    )  # fmt: skip
+    )
 
 
 def default_spec(duration_ns: int = 10 * MINUTE, fees: str = "professional") -> WorldSpec:
@@ -180,7 +201,10 @@ def wide_spec(duration_ns: int = 24 * HOUR, fees: str = "professional") -> World
     for venue in DEFAULT_VENUES:
         quote = "USDT" if venue.name == "binance" else "USD"
         listed += [pair(venue.name, coin, quote, fees) for coin in coins]
-        listed += [pair(venue.name, "USDC", quote, fees), pair(venue.name, "BTC" if quote == "USDT" else "USDT", "USDC" if quote == "USDT" else "USD", fees)]
+        listed += [
+            pair(venue.name, "USDC", quote, fees),
+            pair(venue.name, "BTC" if quote == "USDT" else "USDT", "USDC" if quote == "USDT" else "USD", fees),
+        ]
     return WorldSpec(assets=DEFAULT_ASSETS + MORE_ASSETS, venues=DEFAULT_VENUES, instruments=tuple(listed), duration_ns=duration_ns)
 
 
@@ -204,7 +228,9 @@ def check(spec: WorldSpec) -> None:
     for i in spec.instruments:
         _must(i.venue in venues, f"{i.name}: unknown venue", ", ".join(venues))
         _must(i.base in assets and i.quote in assets, f"{i.name}: unknown asset", ", ".join(assets))
-        _must(0.0 < i.trade_share < 1.0 and i.events_per_s > 0.0, f"{i.name}: no events", "events_per_s > 0 and 0 < trade_share < 1")
+        _must(
+            0.0 < i.trade_share < 1.0 and i.events_per_s > 0.0, f"{i.name}: no events", "events_per_s > 0 and 0 < trade_share < 1"
+        )
     for name in spec.faults_per_hour:
         _must(name in FAULT_NAMES.values(), f"unknown fault {name!r}", ", ".join(FAULT_NAMES.values()))
     _check_faults(spec)
@@ -217,9 +243,17 @@ def _check_faults(spec: WorldSpec) -> None:
         places = [v.name for v in spec.venues] if wide else [i.name for i in spec.instruments]
         if f.kind == "depeg":
             places = [a.name for a in spec.assets if a.stable]
-        _must(f.kind in FAULT_NAMES.values() or f.kind == "depeg", f"unknown fault {f.kind!r}", ", ".join((*FAULT_NAMES.values(), "depeg")))
+        _must(
+            f.kind in FAULT_NAMES.values() or f.kind == "depeg",
+            f"unknown fault {f.kind!r}",
+            ", ".join((*FAULT_NAMES.values(), "depeg")),
+        )
         _must(f.place in places, f"{f.kind} cannot befall {f.place!r}", ", ".join(places))
-        _must(f.duration_ns > 0 and f.at_ns >= 0, f"{f.kind} at {f.at_ns} for {f.duration_ns} ns", "a time after the start and a duration")
+        _must(
+            f.duration_ns > 0 and f.at_ns >= 0,
+            f"{f.kind} at {f.at_ns} for {f.duration_ns} ns",
+            "a time after the start and a duration",
+        )
         _must(f.at_ns >= busy.get(f.place, 0), f"{f.kind} at {f.at_ns} overlaps another fault of {f.place}", "one at a time")
         busy[f.place] = f.at_ns + f.duration_ns
 

@@ -18,7 +18,6 @@ from tradewind.domain.rows import Rows
 from tradewind.kernel.jit import entry
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import polars as pl
 
 Floats = NDArray[np.float64]
@@ -63,7 +62,12 @@ def _rebuild(rows: Any, instrument: int, prices: Any, quantities: Any, touches: 
             prices[side, k], quantities[side, k] = price, quantity
         if row.marks & LAST and counts[0] > 0 and counts[1] > 0:
             touches[n, 0] = row.ts_local
-            touches[n, 1], touches[n, 2], touches[n, 3], touches[n, 4] = prices[0, 0], quantities[0, 0], prices[1, 0], quantities[1, 0]
+            touches[n, 1], touches[n, 2], touches[n, 3], touches[n, 4] = (
+                prices[0, 0],
+                quantities[0, 0],
+                prices[1, 0],
+                quantities[1, 0],
+            )
             n += 1
             for both in range(2):
                 for level in range(min(counts[both], profile.size)):
@@ -120,7 +124,9 @@ def facts(rows: Rows, instruments: list[Instrument], tape: str) -> pl.DataFrame:
         best, profile = touches(rows, k)
         if best.shape[0] > 2 and best[-1, 0] - best[0, 0] >= 60_000_000_000:
             found = _facts(rows, k, instrument, best, profile)
-            lines += [{"tape": tape, "instrument": instrument.name, "fact": name, "value": float(value)} for name, value in found.items()]
+            lines += [
+                {"tape": tape, "instrument": instrument.name, "fact": name, "value": float(value)} for name, value in found.items()
+            ]
     return pl.DataFrame(lines, schema={"tape": pl.String, "instrument": pl.String, "fact": pl.String, "value": pl.Float64})
 
 
@@ -201,18 +207,20 @@ Points = list[tuple[float, float]]
 def _curves(rows: Rows, k: int, instrument: Instrument, best: NDArray[np.int64], profile: Floats) -> dict[str, Points]:
     per_second = np.diff(on_grid(best, 1_000_000_000))
     times, signs = orders_of(rows, k)
-    waits = np.sort(np.diff(np.unique(times))) / 1e9
-    spread = np.sort((best[:, 3] - best[:, 1]) / (best[:, 3] + best[:, 1]) * 2e4)
+    waits: Floats = np.diff(np.unique(times)).astype(np.float64) / 1e9
+    spread = (best[:, 3] - best[:, 1]) / (best[:, 3] + best[:, 1]) * 2e4
     scale = 10.0 ** -(instrument.price_exponent + instrument.quantity_exponent) * float(best[:, 1].mean())
     return {
         "return autocorrelation, lag s": [(lag, autocorrelation(per_second, lag)) for lag in _LAGS],
         "|return| autocorrelation, lag s": [(lag, autocorrelation(np.abs(per_second), lag)) for lag in _LAGS],
         "trade sign autocorrelation, lag orders": [(lag, autocorrelation(signs, lag)) for lag in _LAGS],
         "volatility by interval s, annualised": [(s, _volatility(best, s)) for s in _INTERVALS_S],
-        "P(|return| > x deviations), 1 s": _tail(np.abs(per_second) / max(per_second.std(), 1e-300)),
+        "P(|return| > x deviations), 1 s": _tail(np.abs(per_second) / max(float(per_second.std()), 1e-300)),
         "P(wait > x s) between orders": _tail(waits),
         "P(spread > x bp)": _tail(spread),
-        "mean value by level, quote units": [(level + 1, profile[level] * scale) for level in range(PROFILE) if profile[level] > 0.0],
+        "mean value by level, quote units": [
+            (level + 1, profile[level] * scale) for level in range(PROFILE) if profile[level] > 0.0
+        ],
     }
 
 
@@ -225,25 +233,30 @@ def _tail(x: Floats) -> Points:
     return [(float(ordered[min(int((1.0 - p) * x.size), x.size - 1)]), float(p)) for p in shares]
 
 
-def figure(frame: pl.DataFrame) -> go.Figure:
-    """The curves of one or more tapes, side by side in one plotly figure; the caller writes it where it wants."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+_PALETTE = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 
+
+def figure(frame: pl.DataFrame) -> dict[str, Any]:
+    """The curves of one or more tapes, side by side, as a plotly figure in plain form.
+
+    `plotly.io.to_html` and `write_html` take it as it is; the floor imports no chart.
+    """
     names = frame["curve"].unique(maintain_order=True).to_list()
     tapes = frame.select("tape", "instrument").unique(maintain_order=True).rows()
-    plot = make_subplots(rows=(len(names) + 1) // 2, cols=2, subplot_titles=names)
-    palette = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
+    lines = (len(names) + 1) // 2
+    shape: dict[str, Any] = {"title": {"text": "Stylised facts"}, "height": 340 * lines, "annotations": [], "hovermode": "closest"}
+    traces = []
     for n, curve in enumerate(names):
-        row, column = n // 2 + 1, n % 2 + 1
+        suffix = str(n + 1) if n else ""
+        left, low = 0.54 * (n % 2), 1.0 - (n // 2 + 0.78) / lines
+        kind = "log" if curve.startswith("P(") else "linear"
+        shape["xaxis" + suffix] = {"domain": [left, left + 0.46], "anchor": "y" + suffix, "type": kind}
+        shape["yaxis" + suffix] = {"domain": [low, low + 0.7 / lines], "anchor": "x" + suffix, "type": kind}
+        place = {"x": left, "y": low + 0.74 / lines, "xref": "paper", "yref": "paper", "xanchor": "left"}
+        shape["annotations"].append(place | {"text": curve, "showarrow": False})
         for t, (tape, instrument) in enumerate(tapes):
             part = frame.filter((frame["curve"] == curve) & (frame["tape"] == tape) & (frame["instrument"] == instrument))
-            line = {"color": palette[t % len(palette)]}
-            label = f"{tape} {instrument}"
-            trace = go.Scatter(x=part["x"], y=part["y"], name=label, legendgroup=label, showlegend=n == 0, line=line, mode="lines+markers")
-            plot.add_trace(trace, row=row, col=column)
-        if curve.startswith("P("):
-            plot.update_xaxes(type="log", row=row, col=column)
-            plot.update_yaxes(type="log", row=row, col=column)
-    plot.update_layout(title="Stylised facts", height=330 * ((len(names) + 1) // 2), template="plotly_white")
-    return plot
+            trace: dict[str, Any] = {"type": "scatter", "mode": "lines+markers", "name": f"{tape} {instrument}", "legendgroup": str(t)}
+            trace |= {"x": part["x"].to_list(), "y": part["y"].to_list(), "xaxis": "x" + suffix, "yaxis": "y" + suffix}
+            traces.append(trace | {"showlegend": n == 0, "line": {"color": _PALETTE[t % len(_PALETTE)]}})
+    return {"data": traces, "layout": shape}

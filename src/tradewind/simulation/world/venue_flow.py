@@ -17,7 +17,7 @@ from tradewind.kernel.jit import called, compiled
 from .book import best, checksum, crosses, draw_quantity, forget_far, improve, level_quantity, refill, set_level
 from .chance import below, exponential, normal, pick, uniform
 from .faults import lie_of, touch
-from .layout import DECIMAL_SHIFT, DROPPED, DUPLICATED, GAP, LEVELS, NO_FAULT, STALE_BOOK, STAGED, SWAPPED
+from .layout import DECIMAL_SHIFT, DROPPED, DUPLICATED, GAP, LEVELS, NO_FAULT, STAGED, STALE_BOOK, SWAPPED
 from .messages import begin, mark_of, put
 from .process import ACTIVITY
 
@@ -50,7 +50,7 @@ def intensity(s: Any, i: int) -> float:
     """Events per second of instrument i, as of its last event."""
     it = s.instrument_of[i]
     calm = it.rate * (1.0 - _FAST_BRANCHING - _SLOW_BRANCHING)
-    return calm * s.activity * ACTIVITY[s.regime] + it.fast + it.slow  # type: ignore[no-any-return]
+    return calm * s.activity * ACTIVITY[s.regime] + it.fast + it.slow
 
 
 @called
@@ -148,13 +148,14 @@ def consume(s: Any, queue: Any, i: int, side: int, limit: int, quantity: int) ->
     it, book, other = s.instrument_of[i], s.book[i], 1 - side
     heard = s.trouble[i].fault != GAP
     if heard and crosses(side, book.prices[other, 0], limit):
-        begin(s, i, it.trade_source)
+        begin(s, i, it.trade_source, TRADE)
     while quantity > 0 and it.counts[other] > 1 and crosses(side, book.prices[other, 0], limit):
         price = book.prices[other, 0]
         taken = min(quantity, book.quantities[other, 0])
         it.trade_id += 1
         if heard:
-            put(s, queue, i, TRADE, side, WHOLE, _shown(s, i, price, it.trade_id), taken, it.trade_id, 0)
+            s.message_ref = it.trade_id
+            put(s, queue, side, WHOLE, _shown(s, i, price, it.trade_id), taken, 0)
         set_level(s, i, other, price, book.quantities[other, 0] - taken)
         quantity -= taken
 
@@ -194,7 +195,7 @@ def flush(s: Any, queue: Any, i: int) -> None:
     if n == 0:
         return
     fresh = s.trouble[i].hits == 0
-    if fault == GAP or fault == STALE_BOOK or (fault == DROPPED and fresh):
+    if fault in (GAP, STALE_BOOK) or (fault == DROPPED and fresh):
         touch(s, i, n, it.update_id)
     elif fault == SWAPPED and fresh and n > 1:
         half = n // 2
@@ -213,7 +214,8 @@ def flush(s: Any, queue: Any, i: int) -> None:
 @called
 def _send(s: Any, queue: Any, i: int, start: int, stop: int, before: int, after: int) -> None:
     it, changes = s.instrument_of[i], s.book[i].changes
-    begin(s, i, it.depth_source)
+    begin(s, i, it.depth_source, DEPTH)
+    s.message_ref = after
     proof = 0
     if s.venue_of[it.venue].checksum:
         proof = checksum(s, i)
@@ -222,7 +224,7 @@ def _send(s: Any, queue: Any, i: int, start: int, stop: int, before: int, after:
         value = proof if marks & LAST else 0
         if s.venue_of[it.venue].checksum == 0 and marks & FIRST:
             value = before
-        put(s, queue, i, DEPTH, changes[k, 0], marks, _shown(s, i, changes[k, 1], after), changes[k, 2], after, value)
+        put(s, queue, changes[k, 0], marks, _shown(s, i, changes[k, 1], after), changes[k, 2], value)
 
 
 @called
@@ -242,14 +244,15 @@ def snapshot(s: Any, queue: Any, i: int, marks: int) -> None:
     it.staged = 0
     it.update_id += 1
     it.sent_id = it.update_id
-    begin(s, i, it.depth_source)
+    begin(s, i, it.depth_source, DEPTH)
+    s.message_ref = it.update_id
     n_bids, n = it.counts[BUY], it.counts[BUY] + it.counts[SELL]
     proof = checksum(s, i) if s.venue_of[it.venue].checksum else 0
     for m in range(n):
         side, k = (BUY, m) if m < n_bids else (SELL, m - n_bids)
         all_marks = mark_of(m, n) | SNAPSHOT | marks
         value = proof if m == n - 1 else 0
-        put(s, queue, i, DEPTH, side, all_marks, book.prices[side, k], book.quantities[side, k], it.update_id, value)
+        put(s, queue, side, all_marks, book.prices[side, k], book.quantities[side, k], value)
 
 
 @called
@@ -264,9 +267,10 @@ def quote(s: Any, queue: Any, i: int) -> None:
     if old[0] == bid and old[1] == bid_quantity and old[2] == ask and old[3] == ask_quantity:
         return
     old[0], old[1], old[2], old[3] = bid, bid_quantity, ask, ask_quantity
-    begin(s, i, it.quote_source)
-    put(s, queue, i, QUOTE, BUY, FIRST, _shown(s, i, bid, it.update_id), bid_quantity, it.update_id, 0)
-    put(s, queue, i, QUOTE, SELL, LAST, _shown(s, i, ask, it.update_id), ask_quantity, it.update_id, 0)
+    begin(s, i, it.quote_source, QUOTE)
+    s.message_ref = it.update_id
+    put(s, queue, BUY, FIRST, _shown(s, i, bid, it.update_id), bid_quantity, 0)
+    put(s, queue, SELL, LAST, _shown(s, i, ask, it.update_id), ask_quantity, 0)
 
 
 @called
