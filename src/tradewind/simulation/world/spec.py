@@ -107,8 +107,8 @@ class WorldSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_ASSETS = (
     AssetSpec(name="USD", price_usd=1.0, volatility=0.0, stable=False),
-    AssetSpec(name="BTC", price_usd=61_800.0, volatility=0.52, correlation=0.92),
-    AssetSpec(name="ETH", price_usd=2_680.0, volatility=0.65, correlation=0.88),
+    AssetSpec(name="BTC", price_usd=61_800.0, volatility=0.47, correlation=0.92),
+    AssetSpec(name="ETH", price_usd=2_680.0, volatility=0.58, correlation=0.88),
     AssetSpec(name="USDT", price_usd=1.0, stable=True),
     AssetSpec(name="USDC", price_usd=1.0, stable=True),
 )
@@ -121,11 +121,11 @@ MORE_ASSETS = (
     AssetSpec(name="DOT", price_usd=4.6, volatility=0.95, correlation=0.75),
 )
 DEFAULT_VENUES = (
-    VenueSpec(name="binance", follow_per_s=10.0, noise_bp=0.15, wander_bp=1.2, latency_floor_ns=4 * MILLISECOND,
+    VenueSpec(name="binance", follow_per_s=10.0, noise_bp=0.15, wander_bp=1.4, latency_floor_ns=4 * MILLISECOND,
               latency_spread_ns=1_500 * MICROSECOND, batch_ns=100 * MILLISECOND, quotes=True),
-    VenueSpec(name="kraken", follow_per_s=1.5, noise_bp=0.6, basis_bp=0.3, wander_bp=2.8, latency_floor_ns=9 * MILLISECOND,
+    VenueSpec(name="kraken", follow_per_s=1.5, noise_bp=0.4, basis_bp=0.3, wander_bp=3.0, latency_floor_ns=9 * MILLISECOND,
               latency_spread_ns=4 * MILLISECOND, proof=PROOF_CRC32),
-    VenueSpec(name="coinbase", follow_per_s=3.0, noise_bp=0.4, basis_bp=-0.2, wander_bp=2.3, latency_floor_ns=6 * MILLISECOND,
+    VenueSpec(name="coinbase", follow_per_s=3.0, noise_bp=0.3, basis_bp=-0.2, wander_bp=2.7, latency_floor_ns=6 * MILLISECOND,
               latency_spread_ns=2 * MILLISECOND),
 )  # fmt: skip
 

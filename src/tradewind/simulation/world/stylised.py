@@ -256,7 +256,12 @@ def figure(frame: pl.DataFrame) -> dict[str, Any]:
         shape["annotations"].append(place | {"text": curve, "showarrow": False})
         for t, (tape, instrument) in enumerate(tapes):
             part = frame.filter((frame["curve"] == curve) & (frame["tape"] == tape) & (frame["instrument"] == instrument))
-            trace: dict[str, Any] = {"type": "scatter", "mode": "lines+markers", "name": f"{tape} {instrument}", "legendgroup": str(t)}
+            trace: dict[str, Any] = {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": f"{tape} {instrument}",
+                "legendgroup": str(t),
+            }
             trace |= {"x": part["x"].to_list(), "y": part["y"].to_list(), "xaxis": "x" + suffix, "yaxis": "y" + suffix}
             traces.append(trace | {"showlegend": n == 0, "line": {"color": _PALETTE[t % len(_PALETTE)]}})
     return {"data": traces, "layout": shape}

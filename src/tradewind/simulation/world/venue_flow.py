@@ -78,6 +78,8 @@ def event(s: Any, queue: Any, i: int) -> None:
     if uniform(s) * it.bound <= intensity(s, i):
         act(s, queue, i)
         refill(s, i, LEAST_LEVELS)
+        if uniform(s) < 0.7 * it.tight * it.tight:
+            tighten(s, i)
         if s.venue_of[it.venue].batch_ns == 0 or it.staged > _EARLY:
             flush(s, queue, i)
         elif s.due[s.n_instruments + i] == NEVER and it.staged > 0:
@@ -99,11 +101,19 @@ def act(s: Any, queue: Any, i: int) -> None:
     u = uniform(s)
     if u < it.trade_share:
         return noise_trade(s, queue, i)
-    wide = best(s, i, SELL) - best(s, i, BUY) > it.tick
-    if wide and u < it.trade_share + 0.25 + 0.5 * it.tight:
-        middle = 0.5 * (best(s, i, SELL) + best(s, i, BUY))
-        return improve(s, i, BUY if it.fair_units > middle else SELL)
+    if u < it.trade_share + 0.25 + 0.5 * it.tight and tighten(s, i):
+        return None
     return rearrange(s, i)
+
+
+@called
+def tighten(s: Any, i: int) -> bool:
+    """Quote inside the spread on the side the fair price leans to; whether there was room."""
+    bid, ask = best(s, i, BUY), best(s, i, SELL)
+    if ask - bid <= s.instrument_of[i].tick:
+        return False
+    improve(s, i, BUY if s.instrument_of[i].fair_units > 0.5 * (bid + ask) else SELL)
+    return True
 
 
 @called
