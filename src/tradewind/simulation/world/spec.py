@@ -143,7 +143,7 @@ _LIVELINESS = {
     "USDT": 0.2,
     "USDC": 0.2,
 }
-_EVENTS_PER_S = {"binance": 100.0, "kraken": 35.0, "coinbase": 60.0}
+_EVENTS_PER_S = {"binance": 180.0, "kraken": 60.0, "coinbase": 90.0}
 _FEES = {  # maker and taker in 1e-7
     "retail": {"binance": (10_000, 10_000), "kraken": (25_000, 40_000), "coinbase": (40_000, 60_000)},
     "professional": {"binance": (0, 2_400), "kraken": (0, 8_000), "coinbase": (0, 5_000)},
@@ -173,7 +173,7 @@ def pair(venue: str, base: str, quote: str, fees: str = "professional") -> Instr
         maker_fee_e7=maker,
         taker_fee_e7=taker,
         events_per_s=_EVENTS_PER_S.get(venue, 40.0) * lively,
-        trade_share=0.06 if venue == "binance" else 0.05,
+        trade_share=0.04,
         tolerance_bp=0.7 if stable else _TOLERANCE_BP.get(venue, 1.0),
         spacing_bp=0.5 if stable else 0.25,
         tight=0.95 if stable else _TIGHT.get(venue, 0.5),
