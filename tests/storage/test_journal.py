@@ -20,6 +20,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt, NoRoom, TradewindError
 from tradewind.domain.rows import ROW, rows
 from tradewind.storage import journal
+from tradewind.storage.batch import ROWS, Place, genesis, parse, seal
 from tradewind.storage.journal import JournalReader, JournalWriter, Proof, expand, verify
 from tradewind.storage.tape import Tape, TapeWriter
 
@@ -371,3 +372,37 @@ def test_tape_rows_are_put_back(tmp_path: Path) -> None:
         tape_writer.append(on_tape[:7])
     with pytest.raises(BadData, match="another tape"):
         reader.header.tape.open()
+
+
+def test_a_forger_who_seals_again_is_found_by_the_next_link(tmp_path: Path) -> None:
+    write(tmp_path / "j", [2, 2, 2])
+    path = tmp_path / "j" / "00000.journal"
+    data = bytearray(path.read_bytes())
+    begin = Place(genesis((tmp_path / "j" / "journal.json").read_bytes()), 0, 0, 0)
+    first = parse(data, 64, begin)
+    first.rows["price"][0] += 1
+    payload = first.rows.tobytes()
+    header, marker, _ = seal(ROWS, 2, payload, first.digest, int(first.rows["ts_local"][-1]), begin)
+    path.write_bytes(data[:64] + header + payload + marker + data[first.end :])
+    with pytest.raises(Corrupt, match=f"offset {first.end}: a commit marker does not seal"):
+        verify(tmp_path / "j")
+
+
+def test_every_bit_of_a_segment_header_counts(tmp_path: Path, small_segments: None) -> None:
+    write(tmp_path / "j", [5] * 20)
+    for name in ("00000.journal", "00001.journal"):
+        path = tmp_path / "j" / name
+        good = path.read_bytes()
+        for at in range(64):
+            path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
+            with pytest.raises(Corrupt, match=f"{name} offset 0: this segment"):
+                verify(tmp_path / "j")
+        path.write_bytes(good)
+    verify(tmp_path / "j")
+
+
+def test_sync_writes_texts_too(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path / "j", HEADER, disk=FAST) as writer:
+        writer.intern("a refusal")
+        writer.sync()
+        assert read(tmp_path / "j")[1] == ["a refusal"]

@@ -196,6 +196,12 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, room: int) -> None:
         with pytest.raises(TradewindError, match="takes nothing more"):
             log.append(given_rows)
         log.close()
+        reader = MarketReader(tmp_path / "m")
+        data, _, end = reader.blocks(reader.manifest.sealed)
+        assert end == len(data), "nothing half is left"
+        for path in (tmp_path / "m").glob("*.tail"):
+            tail = reader.tail(int(path.stem))
+            assert tail.whole == tail.size, "nothing half is left"
         log = MarketLog.reopen(tmp_path / "m", FAST)
         assert log.rows in (at, at + 5), "whole appends only"
         log.append(given_rows[log.rows :])
@@ -233,3 +239,21 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "m" / "market.json").write_bytes(b"{")
     with pytest.raises(Corrupt, match=r"market\.json"):
         MarketReader(tmp_path / "m")
+
+
+@pytest.mark.parametrize("harm", ["flip", "swap", "repeat"])
+def test_blocks_of_the_open_segment_are_proven(tmp_path: Path, harm: str) -> None:
+    write(tmp_path / "m", 110)
+    path = tmp_path / "m" / "00002.market"
+    data, blocks, _ = MarketReader(tmp_path / "m").blocks(2)
+    first, second = data[64 : blocks[0].end], data[blocks[0].end : blocks[1].end]
+    if harm == "flip":
+        data[200] ^= 1
+    elif harm == "swap":
+        data[64 : blocks[1].end] = second + first
+    else:
+        data[blocks[1].end :] = second + data[blocks[1].end :]
+    path.write_bytes(data)
+    with pytest.raises(Corrupt, match=r"00002\.market offset"):
+        MarketLog.reopen(tmp_path / "m", FAST)
+    assert path.read_bytes() == data

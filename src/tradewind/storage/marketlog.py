@@ -437,10 +437,13 @@ class MarketLog:
     def _take_tail(self, tail: Tail) -> None:
         self._place, self._tail_size = tail.place, tail.whole
         for part in tail.rows:
-            self._buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
+            self._keep(part)
         if tail.size:
             self._tail_fd = self._open(tail.path, tail.whole)
+
+    def _keep(self, part: Rows) -> None:
+        self._buffer[self._filled : self._filled + len(part)].view(np.uint8)[:] = part.view(np.uint8)  # fields cost 30 times more
+        self._filled += len(part)
 
     def _open(self, path: Path, size: int) -> int:
         """A descriptor to append with; what is behind `size` is cut."""
@@ -459,8 +462,7 @@ class MarketLog:
         header, marker, place = batch.seal(batch.ROWS, len(part), payload, 0, int(part["ts_local"][-1]), self._place)
         self._tail_size += self._write(self._tail_fd, self._tail_size, header, payload, marker)
         self._place = place
-        self._buffer[self._filled : self._filled + len(part)] = part
-        self._filled += len(part)
+        self._keep(part)
 
     def _pack_tail(self) -> None:
         """The full tail becomes a block; its file goes only when the block is known to be on the disk."""
