@@ -51,48 +51,42 @@ def _start_planned(s: Any, queue: Any, latent: int) -> None:
 
 
 @called
-def _happen(s: Any, queue: Any, k: int) -> None:
-    """Let entry k of the due table happen: arrivals, batches, ends of faults, the latent step, planned faults."""
-    n = s.n_instruments
-    latent = 3 * n + s.n_venues
-    if k < n:
-        if s.instrument_of[k].update_id == 0:
-            open_market(s, queue, k)
-        else:
-            event(s, queue, k)
-    elif k < 2 * n:
-        flush(s, queue, k - n)
-    elif k < 3 * n:
-        _finish(s, queue, k - 2 * n)
-    elif k < latent:
-        _finish(s, queue, INSTRUMENTS + k - 3 * n)
-    elif k == latent:
-        step(s)
-        s.due[latent] = s.now + STEP_NS
-        if s.fault_rate > 0.0 and uniform(s) < s.fault_rate * _STEP_S:
-            at_random(s, queue)
-    else:
-        _start_planned(s, queue, latent)
+def _latent(s: Any, queue: Any) -> None:
+    step(s)
+    s.due[3 * s.n_instruments + s.n_venues] = s.now + STEP_NS
+    if s.fault_rate > 0.0 and uniform(s) < s.fault_rate * _STEP_S:
+        at_random(s, queue)
 
 
 def _advance_of(stamp: int) -> Callable[[Any, Any, Any], tuple[int, int]]:
     def advance(state: Any, queue: Any, out: Any) -> tuple[int, int]:
         s = state[0]
         s.stamp = stamp
-        n = 0
+        rows, n = 0, s.n_instruments
+        latent = 3 * n + s.n_venues
         while s.overflow == 0:
-            n = release(s, queue, out, n, MESSAGE_ROOM)
+            rows = release(s, queue, out, rows, MESSAGE_ROOM)
             if s.next_release <= s.now or s.n_truths > LOGGED - _TRUTH_ROOM:
-                return n, FULL
+                return rows, FULL
             if s.now == s.stop:
-                return n, END
+                return rows, END
             k = _next_due(s)
+            s.now = min(s.due[k], s.stop)
             if s.due[k] > s.stop:
-                s.now = s.stop
                 continue
-            s.now = s.due[k]
-            _happen(s, queue, k)
-        return n, FAULT
+            if k < n and s.instrument_of[k].update_id == 0:
+                open_market(s, queue, k)
+            elif k < n:
+                event(s, queue, k)
+            elif k < 2 * n:
+                flush(s, queue, k - n)
+            elif k < latent:  # a fault ends: of an instrument, or of a venue
+                _finish(s, queue, k - 2 * n if k < 3 * n else INSTRUMENTS + k - 3 * n)
+            elif k == latent:
+                _latent(s, queue)
+            else:
+                _start_planned(s, queue, latent)
+        return rows, FAULT
 
     return advance
 
