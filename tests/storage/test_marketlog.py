@@ -28,6 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marketlog, "BLOCK_ROWS", 10)
     monkeypatch.setattr(marketlog, "SEGMENT_ROWS", 40)
     monkeypatch.setattr(marketlog, "TAILS_KEPT", 3)
+    monkeypatch.setattr(marketlog, "STAGED_ROWS", 1)
 
 
 def begin(folder: Path, disk: marketlog.files.Disk = FAST) -> MarketLog:
@@ -60,8 +61,12 @@ def test_round_trip(tmp_path: Path, n: int, step: int) -> None:
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["append", "reopen", "sync", "prune"])), max_size=20))
-def test_any_life_keeps_every_row(tmp_path_factory: pytest.TempPathFactory, life: list[tuple[int, str]]) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["append", "flush", "reopen", "sync", "prune"])), max_size=20),
+    st.sampled_from([1, 4, 7, 100]),
+)
+def test_any_life_keeps_every_row(tmp_path_factory: pytest.TempPathFactory, life: list[tuple[int, str]], staged: int) -> None:
+    marketlog.STAGED_ROWS = staged
     folder = tmp_path_factory.mktemp("life") / "m"
     given_rows = rows_of_any_bits(600)
     log, written, kept = begin(folder), 0, 0
@@ -71,14 +76,20 @@ def test_any_life_keeps_every_row(tmp_path_factory: pytest.TempPathFactory, life
             log = MarketLog.reopen(folder, FAST)
         elif event == "sync":
             log.sync()
+            assert len(read(folder)) == 64 * (written - kept)
+        elif event == "flush":
+            log.flush()
+            assert len(read(folder)) == 64 * (written - kept)
         elif event == "prune":
             log.prune(written - size)
             kept = max(kept, max(written - size, 0) // 40 * 40)
         log.append(given_rows[written : written + size])
         written += size
         assert log.rows == written
-        assert read(folder) == given_rows[kept:written].tobytes()
+        seen = read(folder)
+        assert given_rows[kept:written].tobytes().startswith(seen) and len(seen) > 64 * (written - kept - staged)
     log.close()
+    assert read(folder) == given_rows[kept:written].tobytes()
     assert MarketReader(folder).verify() == written and MarketReader(folder).first_row == kept
     names = sorted(os.listdir(folder))
     assert sum(name.endswith(".tail") for name in names) <= 4
