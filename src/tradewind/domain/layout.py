@@ -42,22 +42,31 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 # Columns of the rule table (RULE rows: ref) ----------------------------------------------------------------------------
 RULES = (
     "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7", "TAKER_FEE_E7",
-    "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS", "BARS_ONLY",
+    "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS", "BARS_ONLY", "BOOK_DEPTH",
 )  # fmt: skip
 (
     VENUE, BASE, QUOTE_ASSET, PAYOFF, PROOF, GROUP, TICK, LOT, MIN_QUANTITY, MIN_NOTIONAL, MAKER_FEE_E7, TAKER_FEE_E7,
-    COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY,
+    COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY, BOOK_DEPTH,
 ) = range(len(RULES))  # fmt: skip
 N_RULES = 24
 
 # Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in units of the reporting asset.
 LIMITS = (
     "MAX_NOTIONAL", "MAX_POSITION", "MAX_GROSS", "MAX_NET", "MAX_OPEN", "ORDERS_PER_S", "MAX_AGE_NS", "DRAWDOWN_E4", "MIN_GRADE", "TRACKS_BALANCE",
+    "REPORTING",
 )  # fmt: skip
-MAX_NOTIONAL, MAX_POSITION, MAX_GROSS, MAX_NET, MAX_OPEN, ORDERS_PER_S, MAX_AGE_NS, DRAWDOWN_E4, MIN_GRADE, TRACKS_BALANCE = range(len(LIMITS))
+(
+    MAX_NOTIONAL, MAX_POSITION, MAX_GROSS, MAX_NET, MAX_OPEN, ORDERS_PER_S, MAX_AGE_NS, DRAWDOWN_E4, MIN_GRADE, TRACKS_BALANCE, REPORTING,
+) = range(len(LIMITS))  # fmt: skip
 N_LIMITS = 12
 
-N_PARAMETERS = 24  # numbers a strategy may be given; its module names the columns
+N_PARAMETERS = 24  # numbers a strategy may be given; its module names the columns, the last four are common to all
+FRAMES = 20  # bit set of the timeframes whose closed bars wake it
+EVERY_MS = 21  # its timer; 0: none
+FRACTION = 22  # of equity an order is worth; 0 where the strategy sizes itself
+RISK = 23  # of equity one order may move at one deviation of its horizon; over 0 it replaces FRACTION
+N_TUNING = 32  # numbers of the rooms: selector 0-7, signals 8-15, timeframe codes 16-18
+FRAME_AT = 16
 N_WORDS = 32  # int64 words of memory a Python strategy may declare
 N_SEEN = 64  # trade ids remembered an instrument, against fills told twice; power of two
 
@@ -81,7 +90,7 @@ IDS = np.dtype([("next_id", i8), ("block_end", i8), ("n_open", i8), ("n_fills", 
 CLOCK = np.dtype(
     [
         ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8), ("fault_at", i8), ("n_rows", i8),
-        ("wake_number", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8), ("n_venues", i8), ("reporting", i8), ("select_due", i8),
+        ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8), ("n_venues", i8), ("reporting", i8), ("select_due", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
@@ -105,7 +114,7 @@ BARS = np.dtype(
     [("open", i8), ("high", i8), ("low", i8), ("close", i8), ("volume", i8), ("trades", i8), ("closed", i8), ("end_ns", i8), ("last_end", i8)]
     + [("c_open", i8), ("c_high", i8), ("c_low", i8), ("c_close", i8), ("c_volume", i8)]
 )  # the bar in the making, then the last closed one
-SIGNAL = np.dtype([("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("lead", i8)])
+SIGNAL = np.dtype([("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("evidence_at", i8)])
 CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8)])
 PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8)])
 TIMER = np.dtype([("due", i8), ("every", i8)])
@@ -113,7 +122,8 @@ TARGETED = np.dtype([("price", i8), ("quantity", i8), ("otype", i8), ("cause", i
 WANTED = np.dtype([("strategy", i8), ("instrument", i8)])
 NOTED = np.dtype([("code", i8), ("measured", f8), ("threshold", f8), ("ts", i8)])
 PROBE = np.dtype([("code", i8), ("strategy", i8), ("instrument", i8), ("delta", f8)])
-SHARE = np.dtype([("weight", i8), ("wish", f8), ("gain", f8), ("spread", f8), ("last_worth", f8), ("n_seen", i8), ("worth", f8)])
+SIZE = np.dtype([("quantity", i8)])  # the quantity a strategy's capital share buys, renewed each selector period
+SHARE = np.dtype([("weight", i8), ("drive", f8), ("gain", f8), ("spread", f8), ("last_worth", f8), ("n_seen", i8), ("worth", f8)])
 BUDGET = np.dtype([("tokens_e9", i8), ("ts", i8), ("gross", f8), ("net", f8), ("equity", f8), ("peak", f8), ("marked_ns", i8), ("opening", f8)])
 COUNTS = (
     "submits", "cancels", "acks", "fills", "rejects", "expired", "refused", "verdicts", "messages", "skipped", "invalidated", "snapshots", "overflow",
@@ -131,7 +141,7 @@ DESK = np.dtype(
 SCHEDULE = np.dtype(
     [
         ("maker_fee_e7", i8), ("taker_fee_e7", i8), ("cost_num", i8), ("cost_den", i8), ("quote_asset", i8), ("desk", i8), ("tick", i8), ("lot", i8),
-        ("min_notional", i8), ("bars_only", i8), ("half_spread", i8),
+        ("min_notional", i8), ("bars_only", i8), ("spread_half_e6", i8),
     ]
 )  # fmt: skip
 ASKED = np.dtype([("due", i8), ("kind", i8), ("id", i8), ("instrument", i8), ("side", i8), ("price", i8), ("quantity", i8), ("otype", i8)])
@@ -139,9 +149,9 @@ TOLD = np.dtype(
     [("due", i8), ("kind", i8), ("id", i8), ("instrument", i8), ("side", i8), ("price", i8), ("quantity", i8), ("code", i8), ("trade", i8)]
     + [("charge", i8), ("paid", i8), ("maker", i8)]
 )
-RESTING = np.dtype([("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("behind", i8)])
+RESTING = np.dtype([("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8)])
 LANE = [("near", i8, (2,)), ("far", i8, (2,)), ("n_rest", i8, (2,))]
-VENUE_CLOCK = np.dtype([("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8)])
+VENUE_CLOCK = np.dtype([("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8), ("act_due", i8)])
 
 
 def fact_dtype(c: Capacity) -> np.dtype[Any]:
@@ -180,13 +190,11 @@ def state_dtype(c: Capacity, tables: tuple[tuple[Any, ...], ...] = ()) -> np.dty
             ("group", GROUPED, (c.assets,)),
             ("timer", TIMER, (c.strategies, c.instruments)),
             ("share", SHARE, (c.strategies,)),
+            ("size_of", SIZE, (c.strategies, c.instruments)),
             ("parameter", f8, (c.strategies, N_PARAMETERS)),
-            ("tuning", f8, (N_PARAMETERS,)),  # parameters of the rooms themselves (strategy -1)
+            ("tuning", f8, (N_TUNING,)),  # parameters of the rooms themselves (strategy -1)
             ("frame_ns", i8, (c.timeframes,)),
             ("frame_code", i8, (c.timeframes,)),
-            ("asks_bar", i8, (c.strategies, c.timeframes)),
-            ("asks_timer", i8, (c.strategies,)),
-            ("pending_wake", i8, (c.strategies,)),
             ("wanted", WANTED, (c.strategies * c.instruments + 1,)),
             ("is_wanted", i8, (c.strategies, c.instruments)),
             ("target", TARGETED, (c.strategies, c.instruments, 2, c.layers)),

@@ -4,7 +4,7 @@ Every command is emitted as a row and then applied as a fact, so what the journa
 cannot differ.
 """
 
-from ..domain.codes import ACTIVE, CANCEL, HALT, SUBMIT, WHOLE
+from ..domain.codes import ACTIVE, CANCEL, HALT, LIMIT_IOC, SUBMIT, WHOLE
 from ..domain.orders import CANCELLING, FIRST_FINAL, FREE, UNKNOWN
 from ..kernel.emit import emit, evidence
 from ..kernel.jit import called, compiled
@@ -74,3 +74,9 @@ def step_down(s, rung: int, cause: int, out):
 def may_open(s) -> bool:
     """Whether the ladder allows new risk at all."""
     return s.fact.ladder.rung <= ACTIVE + 1
+
+
+@compiled
+def rests(t) -> bool:
+    """Whether the target's order may rest; one that may not is wished once."""
+    return t.otype != LIMIT_IOC

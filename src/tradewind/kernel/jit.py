@@ -15,8 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 TWIN = __name__.startswith("tradewind_twin.")  # this module was loaded by kernel.twin
 
 ROOM_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-CALLED_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-ENTRY_OPTIONS = {"error_model": "numpy", "nogil": True, "cache": True}
+# Numba lets a callee inherit what it does not set itself: without the False every called function would be inlined too.
+CALLED_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+ENTRY_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": False, "cache": True}
 
 
 def compiled(function: F) -> F:
@@ -38,6 +39,18 @@ def _njit(function: F, options: dict[str, Any]) -> F:
     if TWIN:
         return function
     import numba
+    from numba.core.types import Record
 
-    wrapped: F = numba.njit(**options)(function)
+    if Record.__repr__ is not _short_repr:
+        # Numba formats the argument types of every pass of every function for its event log, listened to or not. The state
+        # is a record of some five hundred nested fields: formatting it took nine tenths of the compile time.
+        Record.__repr__ = _short_repr
+    from .pipeline import EntryCompiler, RoomCompiler
+
+    compiler = EntryCompiler if "cache" in options else RoomCompiler
+    wrapped: F = numba.njit(**options, pipeline_class=compiler)(function)
     return wrapped
+
+
+def _short_repr(record: Any) -> str:
+    return f"Record({len(record.fields)} fields, {record.size} bytes)"

@@ -57,7 +57,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
         if fullname.split(".")[0] != PREFIX:
             return None
-        place = self.extra.get(fullname) or _ROOT.joinpath(*fullname.split(".")[1:])
+        last = fullname.rsplit(".", 1)[-1]
+        place = self.extra.get(fullname) or (Path(path[0]) / last if path else _ROOT)
         package = place.is_dir()
         file = place / "__init__.py" if package else place.with_suffix(".py")
         if not file.exists():

@@ -3,7 +3,7 @@
 `past` keeps the closes of the last `history` bars as integers in price units, so that windowed sums are exact.
 """
 
-from ..domain.codes import NEVER
+from ..domain.codes import NEVER, SYNCED
 from ..kernel.jit import compiled
 
 
@@ -54,18 +54,9 @@ def next_end(s, now: int) -> int:
     """The first boundary of any timeframe after `now`."""
     soonest = NEVER
     for k in range(s.frame_ns.size):
-        soonest = min(soonest, (now // s.frame_ns[k] + 1) * s.frame_ns[k])
+        if s.frame_ns[k] > 0:
+            soonest = min(soonest, (now // s.frame_ns[k] + 1) * s.frame_ns[k])
     return soonest
-
-
-@compiled
-def sound(row) -> bool:
-    """Whether the four prices of a BAR row can belong together."""
-    value = row.value
-    low_below = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
-    top = max(row.price, row.ref)
-    bottom = min(row.price, row.ref)
-    return (value >> 32) >= 0 and low_below >= 0 and bottom - low_below > 0 and row.quantity >= 0 and top > 0
 
 
 @compiled
@@ -84,10 +75,36 @@ def take(s, row, k: int) -> None:
 
 
 @compiled
-def merge(s, i: int, k: int) -> None:
-    """The bar that just closed at timeframe 0 goes into the one in the making at the longer timeframe k."""
-    a = s.bar[i, 0]
-    b = s.bar[i, k]
+def frame_of(s, row) -> int:
+    """The timeframe a BAR row belongs to, -1 where it is none of the composed ones."""
+    for f in range(s.frame_code.size):
+        if s.frame_code[f] == row.strategy and s.frame_ns[f] > 0:
+            return f
+    return -1
+
+
+@compiled
+def touch(s, row) -> None:
+    """Where a market is known by bars alone, its touch is the close."""
+    top = s.top[row.instrument]
+    top.moved = 1
+    top.bid = row.price
+    top.ask = row.price
+    top.bid_quantity = row.quantity
+    top.ask_quantity = row.quantity
+    top.ts = row.ts_local
+    top.ts_venue = row.ts_venue
+    top.last_price = row.price
+    top.condition = SYNCED
+
+
+@compiled
+def merges(s, i: int, f: int, longer: int) -> bool:
+    """The bar that just closed at timeframe f goes into the longer one; True where it was that one's last part."""
+    if s.frame_ns[longer] <= 0:
+        return False
+    a = s.bar[i, f]
+    b = s.bar[i, longer]
     if b.trades == 0:
         b.open = a.c_open
         b.high = a.c_high
@@ -97,4 +114,7 @@ def merge(s, i: int, k: int) -> None:
     b.close = a.c_close
     b.volume += a.c_volume
     b.trades += 1
-    b.end_ns = a.last_end
+    if a.last_end % s.frame_ns[longer] == 0:
+        finish(s, i, longer, a.last_end)
+        return True
+    return False

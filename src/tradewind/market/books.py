@@ -4,8 +4,9 @@ A level's key is its price for bids and minus its price for asks: both sides asc
 side drops its deepest level and remembers how deep it is complete (`horizon`).
 """
 
-from ..domain.codes import BUY, NEVER, SELL, SNAPSHOT, SYNCED
-from ..kernel.jit import called, compiled
+from ..domain.codes import BUY, EMPTY, FIRST, NEVER, SELL, SNAPSHOT, SYNCED
+from ..kernel.jit import compiled
+from ..kernel.levels import bisect
 
 NEAR = 12  # levels searched one by one from the touch before bisecting
 
@@ -21,7 +22,16 @@ def clear(s, i: int) -> None:
 
 
 @compiled
-def apply(s, row) -> None:
+def enter(s, row) -> None:
+    """One row of an admitted message: a snapshot's first row empties the book, a row of ids alone changes no level."""
+    if row.marks & SNAPSHOT and row.marks & FIRST:
+        clear(s, row.instrument)
+    if row.marks & EMPTY == 0:
+        put(s, row)
+
+
+@compiled
+def put(s, row) -> None:
     """Sets one level."""
     side = int(row.side)
     key = row.price if side == BUY else -row.price
@@ -48,20 +58,6 @@ def apply(s, row) -> None:
 
 
 @compiled
-def bisect(keys, key: int, n: int) -> int:
-    """The last index under n whose key is at most `key`, or -1."""
-    low = 0
-    high = n
-    while low < high:
-        middle = (low + high) // 2
-        if keys[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    return low - 1
-
-
-@compiled
 def insert(s, b, side: int, at: int, key: int, quantity: int, keys, quantities) -> None:
     n = b.depth[side]
     if n == keys.size:
@@ -82,13 +78,18 @@ def insert(s, b, side: int, at: int, key: int, quantity: int, keys, quantities) 
     quantities[at] = quantity
 
 
-@called
-def quantity_at(s, i: int, side: int, price: int) -> int:
-    """What rests at a price, 0 where nothing does."""
-    key = price if side == BUY else -price
-    keys = s.level_key[i, side]
-    k = bisect(keys, key, s.book[i].depth[side])
-    return s.level_quantity[i, side, k] if k >= 0 and keys[k] == key else 0
+@compiled
+def cut(s, i: int, deepest: int) -> None:
+    """A venue that sends only the best levels says nothing of those that fall out of them: they go."""
+    for side in range(2):
+        extra = s.book[i].depth[side] - deepest
+        if extra > 0:
+            keys = s.level_key[i, side]
+            quantities = s.level_quantity[i, side]
+            for j in range(deepest):
+                keys[j] = keys[j + extra]
+                quantities[j] = quantities[j + extra]
+            s.book[i].depth[side] = deepest
 
 
 @compiled
@@ -109,6 +110,9 @@ def settle(s, row) -> None:
     top.ts = row.ts_local
     top.ts_venue = row.ts_venue
     b.last_id = row.ref
+    if not complete(s, i):
+        top.bid = 0
+        top.ask = 0
     if row.marks & SNAPSHOT:
         b.joined = 0
         top.condition = SYNCED

@@ -18,7 +18,7 @@ def update(s, i: int) -> None:
     for m in range(g.n_members):
         j = g.member[m]
         top = s.top[j]
-        if top.bid <= 0 or top.bid >= top.ask or top.condition != SYNCED:
+        if top.bid <= 0 or top.bid > top.ask or top.condition != SYNCED:
             continue
         if s.clock.now - top.ts > s.fact.rule[j, STALE_NS] or top.good + top.suspect == 0:
             continue

@@ -5,9 +5,10 @@ message made, and refuses the derived value: the row stays on the tape, the verd
 """
 
 from ..domain.codes import BUY, DEPTH, INVALID, PROOF_CHAIN, PROOF_CRC32, RESYNC, SECOND, SELL, SNAPSHOT, STALE, SYNCED
-from ..domain.layout import BASE, JUMP_BP, PROOF, QUOTE_ASSET
+from ..domain.layout import BARS_ONLY, BASE, JUMP_BP, PROOF, QUOTE_ASSET, STALE_NS
 from ..domain.reasons import (
     BOOK_LOST_SIDE,
+    BROKEN_BAR,
     CHAIN_BROKEN,
     CHECKSUM_WRONG,
     CROSSED_BOOK,
@@ -129,7 +130,7 @@ def believes(s, i: int, out) -> bool:
     top = s.top[i]
     if top.bid <= 0 or top.ask <= 0:
         return refuse(s, i, BOOK_LOST_SIDE, top.bid, out)
-    if top.bid >= top.ask:
+    if top.bid > top.ask or (top.bid == top.ask and s.fact.rule[i, BARS_ONLY] == 0):
         return crossed(s, i, out)
     mid = 0.5 * float(top.bid + top.ask)
     if top.mid > 0.0:
@@ -197,8 +198,20 @@ def weigh(s, i: int, out) -> None:
 
 
 @compiled
-def age(s, i: int, limit_ns: int) -> None:
+def age(s, i: int) -> None:
     """A synced book that has not been heard of for too long is stale until its next message."""
     top = s.top[i]
-    if top.condition == SYNCED and s.clock.now - top.ts > limit_ns:
+    if top.condition == SYNCED and s.clock.now - top.ts > s.fact.rule[i, STALE_NS]:
         top.condition = STALE
+
+
+@compiled
+def sound_bar(s, row, out) -> bool:
+    """Whether a bar's four prices can belong together; a broken one is told and left out."""
+    value = row.value
+    low_below = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+    bottom = min(row.price, row.ref)
+    if (value >> 32) >= 0 and low_below >= 0 and bottom - low_below > 0 and row.quantity >= 0:
+        return True
+    verdict(s, out, row.instrument, BROKEN_BAR, row.price, row.ts_venue)
+    return False

@@ -79,7 +79,7 @@ def deposit(s, venue: int, asset: int, amount: int) -> None:
 
 
 @compiled
-def worth(s) -> float:
+def total_worth(s) -> float:
     """Everything we hold, in whole units of the reporting currency; assets without a rate count nothing."""
     total = 0.0
     for asset in range(s.clock.n_assets):

@@ -1,7 +1,7 @@
 """Sizing: how much, before the review says whether."""
 
-from ..domain.layout import COST_DEN, COST_NUM, LOT, QUOTE_ASSET
-from ..kernel.jit import compiled
+from ..domain.layout import COST_DEN, COST_NUM, FRACTION, LOT, QUOTE_ASSET, RISK
+from ..kernel.jit import called, compiled
 
 MONEY = 1e-8
 
@@ -31,3 +31,23 @@ def to_lot(s, i: int, quantity: float) -> int:
     if quantity >= 4e18 or quantity <= 0.0:
         return 0
     return int(quantity) // lot * lot
+
+
+@called
+def renew(s) -> None:
+    """Each selector period: what one order of each strategy may be, on every instrument it has a right to."""
+    for k in range(s.clock.n_strategies):
+        for i in range(s.clock.n_instruments):
+            if s.fact.right[k, i] != 0 and s.top[i].mid > 0.0:
+                s.size_of[k, i].quantity = size(s, k, i, int(s.top[i].mid))
+
+
+@compiled
+def size(s, k: int, i: int, price: int) -> int:
+    """By volatility and confidence where the strategy names a risk, else by its fraction of equity."""
+    p = s.parameter[k]
+    if p[RISK] > 0.0:
+        return volatility_target(s, i, p[RISK], s.signal[i].volatility, s.signal[i].confidence, price)
+    if p[FRACTION] > 0.0:
+        return fixed_fraction(s, i, p[FRACTION], price)
+    return 0

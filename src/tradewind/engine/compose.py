@@ -1,0 +1,219 @@
+"""Composition: a machine made of chosen features and strategies, written as source, compiled once, cached by its hash.
+
+Functions passed as arguments cost more than the whole step, so nothing is passed: a small package is written into a cache
+folder, `machine.py`, `drive.py` and `settings.py` as byte copies of the pages in this package beside a generated
+`slots.py`. Only sources, layout and capacities decide what is computed: they are the *machine hash*, which backtest,
+paper, live and replay print. The compiler's versions, CPU and flags decide the bits of the object code: they are added in
+the *build*, which names the cache folder. Two builds of one machine must give the same bytes; tests hold that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..domain import layout, rows
+from ..domain.errors import BadUse
+from ..kernel import twin
+
+PACKAGE = Path(__file__).resolve().parent.parent
+FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio")
+PAGES = ("machine.py", "settings.py", "drive.py")
+VENUE_FLOOR = ("simulation",)
+FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
+STRATEGY_HOOKS = {
+    "on_timer": ("s, k, i, out", "s, {k}, i", True),
+    "on_touch": ("s, i, out", "s, {k}, i", False),
+    "on_bar": ("s, i, f, out", "s, {k}, i, f", False),
+    "on_end": ("s, k, i, out", "s, {k}, i", True),
+    "on_answer": ("s, k, row, out", "s, {k}, row", True),
+}
+DEFAULT_FEATURES = ("flow", "ema")
+
+
+class Composition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine is made of. The order of `strategies` gives their numbers."""
+
+    strategies: tuple[str, ...] = ("market_maker", "python", "arbitrage")
+    features: tuple[str, ...] = DEFAULT_FEATURES
+    capacity: layout.Capacity = layout.Capacity()
+
+    def __post_init__(self) -> None:
+        if len(self.strategies) > self.capacity.strategies:
+            raise BadUse(f"{len(self.strategies)} strategies do not fit a capacity of {self.capacity.strategies}", todo="raise capacity.strategies")
+
+
+class Machine:
+    """A composed machine: layouts, hash, and the two entry points, loaded when first asked for."""
+
+    def __init__(self, composition: Composition, *, compiled: bool = True, cache: Path | None = None) -> None:
+        self.composition = composition
+        self.compiled = compiled
+        self.features = [_module("analytics.features", name) for name in composition.features]
+        self.strategies = [_module("strategy.library", name) for name in composition.strategies]
+        self.state_dtype = layout.state_dtype(composition.capacity, tuple(self._tables()))
+        self.venue_dtype = layout.venue_dtype(composition.capacity)
+        self.hash = self._hash()
+        self.build = self._build()
+        self.cache = cache
+        self._package: str | None = None
+
+    def _tables(self) -> list[tuple[Any, ...]]:
+        c = self.composition.capacity
+        tables: list[tuple[Any, ...]] = []
+        for module in self.features:
+            shape = (c.instruments, c.timeframes) if module.PER_FRAME else (c.instruments,)
+            tables.append((module.NAME, np.dtype(module.MEMORY), shape))
+        for module in self.strategies:
+            if hasattr(module, "MEMORY") and module.NAME not in {t[0] for t in tables}:
+                tables.append((module.NAME, np.dtype(module.MEMORY), (c.strategies, c.instruments)))
+        return tables
+
+    # Identity -----------------------------------------------------------------------------------------------------------
+
+    def _hash(self) -> str:
+        h = hashlib.sha256()
+        for path in _sources(FLOOR):
+            chosen = path.parent.name not in ("features", "library") or path.stem in (*self.composition.features, *self.composition.strategies, "__init__")
+            if chosen:
+                h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+        for page in PAGES[:2]:
+            h.update((PACKAGE / "engine" / page).read_bytes())
+        h.update(self.slots().encode())
+        h.update(repr(self.state_dtype).encode())
+        h.update(msgspec.json.encode(self.composition))
+        return h.hexdigest()[:16]
+
+    def _build(self) -> str:
+        from importlib.metadata import version
+
+        h = hashlib.sha256(self.hash.encode())
+        for path in _sources(VENUE_FLOOR):
+            h.update(path.read_bytes())
+        h.update((PACKAGE / "engine" / PAGES[2]).read_bytes())
+        h.update(repr(self.venue_dtype).encode())
+        for name in ("numba", "llvmlite", "numpy"):
+            h.update(f"{name}={version(name)};".encode())
+        for key in sorted(k for k in os.environ if k.startswith("NUMBA_") and k != "NUMBA_CACHE_DIR"):
+            h.update(f"{key}={os.environ[key]};".encode())
+        h.update(sys.version.encode())
+        return h.hexdigest()[:16]
+
+    # Source ---------------------------------------------------------------------------------------------------------------
+
+    def slots(self) -> str:
+        """The generated module: hooks of features and strategies as unrolled chains."""
+        return f'"""Generated by tradewind.engine.compose."""\n\nfrom . import {"features, strategies"}\n'
+
+    def feature_hooks(self) -> str:
+        lines = ['"""Generated: the composed features."""', "", "from tradewind.kernel.jit import compiled"]
+        lines += [f"from tradewind.analytics.features import {m.__name__.rsplit('.', 1)[1]} as feature_{m.NAME}" for m in self.features]
+        for hook, arguments in FEATURE_HOOKS.items():
+            calls = [f"    feature_{m.NAME}.{hook}({arguments})" for m in self.features if hasattr(m, hook)]
+            lines += ["", "", "@compiled", f"def {hook}({arguments}):", *(calls or ["    return"])]
+        return "\n".join(lines) + "\n"
+
+    def strategy_hooks(self) -> str:
+        lines = ['"""Generated: the composed strategies."""', "", "from tradewind.kernel.jit import compiled"]
+        lines += [f"from tradewind.strategy.library import {m.__name__.rsplit('.', 1)[1]} as strategy_{k}" for k, m in enumerate(self.strategies)]
+        for hook, (arguments, passed, single) in STRATEGY_HOOKS.items():
+            calls = []
+            for k, module in enumerate(self.strategies):
+                if hasattr(module, hook):
+                    extra = ", out" if "out" in _parameters(getattr(module, hook)) else ""
+                    call = f"strategy_{k}.{hook}({passed.format(k=k)}{extra})"
+                    calls += [f"    if k == {k}:", f"        {call}"] if single else [f"    {call}"]
+            lines += ["", "", "@compiled", f"def {hook}({arguments}):", *(calls or ["    return"])]
+        return "\n".join(lines) + "\n"
+
+    def _write(self, folder: Path) -> None:
+        """Writes the package aside and renames it, so that nobody ever sees half of one."""
+        if (folder / "slots.py").exists():
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+        (aside / "__init__.py").write_text('"""A composed machine."""\n')
+        for page in PAGES:
+            shutil.copyfile(PACKAGE / "engine" / page, aside / page)
+        (aside / "slots.py").write_text(self.slots())
+        (aside / "features.py").write_text(self.feature_hooks())
+        (aside / "strategies.py").write_text(self.strategy_hooks())
+        try:
+            aside.rename(folder)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)  # another process was first; its package is the same
+
+    def _load(self, page: str) -> ModuleType:
+        name = f"m_{self.build}"
+        folder = (self.cache or default_cache()) / name
+        self._write(folder)
+        if not self.compiled:
+            fields = layout.field_names(self.state_dtype, self.venue_dtype, rows.ROW)
+            twin.load(f"composed_{name}", fields, folder)
+            return twin.load(f"composed_{name}.{page}", fields, folder / page)
+        package = f"tradewind_composed_{name}"
+        if package not in sys.modules:
+            spec = importlib.util.spec_from_file_location(package, folder / "__init__.py", submodule_search_locations=[str(folder)])
+            assert_spec = _must_spec(spec, folder)
+            module = importlib.util.module_from_spec(assert_spec)
+            sys.modules[package] = module
+            if assert_spec.loader is not None:
+                assert_spec.loader.exec_module(module)
+        return importlib.import_module(f"{package}.{page}")
+
+    # Entry points ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Callable[..., tuple[int, int]]:
+        """machine.run(state, tape, start, stop, out) -> (next, reason)."""
+        return self._load("machine").run  # type: ignore[no-any-return]
+
+    @property
+    def drive(self) -> Callable[..., tuple[int, int]]:
+        """drive.run(state, physics, tape, start, stop, segment, out) -> (next, reason)."""
+        return self._load("drive").run  # type: ignore[no-any-return]
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    function = getattr(function, "py_func", function)
+    return function.__code__.co_varnames[: function.__code__.co_argcount]  # type: ignore[no-any-return]
+
+
+def _must_spec(spec: Any, folder: Path) -> Any:
+    if spec is None:
+        raise BadUse(f"the composed machine in {folder} cannot be loaded", todo="delete the folder and try again")
+    return spec
+
+
+def _module(place: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"tradewind.{place}.{name}")
+    except ModuleNotFoundError:
+        known = sorted(p.stem for p in PACKAGE.joinpath(*place.split(".")).glob("*.py") if p.stem != "__init__")
+        raise BadUse(f"no {place.rsplit('.', 1)[1]} module named {name!r}", expected=f"one of {', '.join(known)}") from None
+
+
+def _sources(places: tuple[str, ...]) -> list[Path]:
+    return sorted(path for place in places for path in (PACKAGE / place).rglob("*.py") if "world" not in path.parts)
+
+
+def default_cache() -> Path:
+    """Where composed machines live: TRADEWIND_CACHE, else the user's cache folder."""
+    given = os.environ.get("TRADEWIND_CACHE")
+    if given:
+        return Path(given)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("tradewind") / "machines"

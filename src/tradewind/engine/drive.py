@@ -1,0 +1,105 @@
+"""The driver of simulations: tape, machine and venue in one compiled loop. Backtest and paper-over-tape are this.
+
+`out` becomes the journal, in exactly the order things happened: TAPE rows stand for the market rows the machine read,
+then come the rows the venue or a strategy sent it, and the commands it emitted. The last TAPE row is left open while
+nothing but market rows pass, and closed by whatever comes next.
+"""
+
+from tradewind.domain.codes import END, FAULT, FULL, TAPE, WHOLE, WOKEN
+from tradewind.kernel.jit import called, compiled, entry
+from tradewind.simulation import venue
+
+from .machine import catch_up, has_room, on_row
+
+
+@entry
+def run(state, physics, tape, start, stop, segment, out):
+    """Plays tape[start:stop] through machine and venue; returns where it stopped and why.
+
+    segment: the index TAPE rows name. The journal rows of this call are out[:clock.n_out].
+    """
+    s = state[0]
+    v = physics[0]
+    s.clock.n_out = s.clock.wakes = 0
+    stop = min(stop, tape.size)
+    i = start
+    opened = open_stretch(s, out, i, segment)
+    while i < stop:
+        if not has_room(s, out):
+            return close_stretch(s, out, opened, i), FULL
+        row = tape[i]
+        if v.clock.next_due <= row.ts_local:
+            close_stretch(s, out, opened, i)
+            deliver(s, v, row.ts_local, out)
+            opened = open_stretch(s, out, i, segment)
+        else:
+            n = s.clock.n_out
+            catch_up(s, row.ts_local, out)
+            venue.before(v, s, row)
+            on_row(s, row, out)
+            if s.top[row.instrument].moved:
+                venue.after(v, s, row)
+            i += 1
+            if s.clock.n_out != n:
+                out[opened].value = i
+                venue.accept(v, out, n, s.clock.n_out)
+                opened = open_stretch(s, out, i, segment)
+        if s.clock.wakes + s.clock.fault + v.clock.fault != 0:
+            return close_stretch(s, out, opened, i), WOKEN if s.clock.fault + v.clock.fault == 0 else FAULT
+    return close_stretch(s, out, opened, i), END
+
+
+@called
+def deliver(s, v, until, out):
+    """The next thing due at the venue or in the inbox: requests act, then one report or answer reaches the machine."""
+    due = v.clock.next_due
+    n = s.clock.n_out
+    catch_up(s, due, out)
+    venue.accept(v, out, n, s.clock.n_out)
+    venue.act(v, s, due)
+    desk = venue.next_desk(v, due)
+    first = s.clock.n_out
+    if desk >= 0:
+        s.clock.n_out += venue.write(v, desk, out, first, s.clock.now)
+    elif v.clock.n_inbox > 0 and v.inbox[0].ts_local <= due:
+        s.clock.n_out += venue.pop_answer(v, out, first, s.clock.now)
+    last = s.clock.n_out
+    for n in range(first, last):
+        on_row(s, out[n], out)
+    venue.accept(v, out, last, s.clock.n_out)
+    venue.schedule_next(v)
+
+
+@compiled
+def open_stretch(s, out, i, segment):
+    """A TAPE row that begins at tape index i."""
+    n = s.clock.n_out
+    r = out[n]
+    r.kind = TAPE
+    r.side = 0
+    r.marks = WHOLE
+    r.source = 0
+    r.instrument = 0
+    r.account = 0
+    r.strategy = -1
+    r.stream_seq = 0
+    r.ts_venue = 0
+    r.ts_local = s.clock.now
+    r.price = 0
+    r.quantity = segment
+    r.ref = i
+    r.value = i
+    s.clock.n_out = n + 1
+    return n
+
+
+@compiled
+def close_stretch(s, out, opened, i):
+    """Ends the open TAPE row at i, or takes it back where it holds no row; returns i."""
+    if out[opened].ref == i:
+        s.clock.n_out = opened
+    else:
+        out[opened].value = i
+    return i
+
+

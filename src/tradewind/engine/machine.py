@@ -1,0 +1,295 @@
+"""The machine: what happens to a row. This page is the picture of the system; every name on it is a room.
+
+Rows come in, command rows go out, and nothing else is looked at: no clock, no network, no chance, no mode. Whoever drives
+it (backtest, paper, live, replay) runs these very functions over the same kinds of rows.
+
+    market row ─▶ truth ─▶ books ─▶ truth ─▶ consensus ─▶ features ─▶ signals ─▶ strategies ─▶ selector ─▶ review ─▶ orders ─▶ out
+    own row    ─▶ facts: orders, positions, ledger, limits, ladder ─────────────────▲
+    time       ─▶ bars, timers, selector, marks ────────────────────────────────────▲
+"""
+
+from tradewind.analytics import confidence, signals
+from tradewind.domain.codes import BAR, CANCEL_ONLY, CHARGE, DEPTH, END, FAULT, FIRST, FULL, LAST, MARKPRICE, QUOTE, REPORT, TRADE, WOKEN
+from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
+from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, PRICE_MOVED, TABLE_FULL
+from tradewind.execution import orders
+from tradewind.kernel.jit import called, compiled, entry
+from tradewind.market import bars, books, consensus, truth
+from tradewind.portfolio import facts, ledger
+from tradewind.risk import breakers, limits, review, sizing
+from tradewind.strategy import selector
+
+from . import settings
+from .slots import features, strategies
+
+ROOM = 512  # free rows of `out` a step may need: every layer of a few pairs, three rows each
+MARK_NS = 1_000_000_000  # equity and exposure are measured this often
+
+
+@entry
+def run(state, tape, start, stop, out):
+    """Feeds tape[start:stop]; returns where it stopped and why (END, FULL, WOKEN, FAULT). Commands are out[:clock.n_out]."""
+    s = state[0]
+    s.clock.n_out = s.clock.wakes = 0
+    stop = min(stop, tape.size)
+    i = start
+    while i < stop:
+        if not has_room(s, out):
+            return i, FULL
+        catch_up(s, tape[i].ts_local, out)
+        on_row(s, tape[i], out)
+        i += 1
+        if s.clock.wakes + s.clock.fault != 0:
+            return i, FAULT if s.clock.fault != 0 else WOKEN
+    return i, END
+
+
+@compiled
+def on_row(s, row, out):
+    """One row changes what is true and what is believed; decisions follow where a message is whole."""
+    s.clock.now = row.ts_local
+    s.clock.n_rows += 1
+    if not settings.fits(s, row):
+        return
+    if row.kind > MARKPRICE:
+        on_own_row(s, row, out)
+    elif truth.continues(s, row, out):
+        on_market_row(s, row, out)
+
+
+@compiled
+def on_market_row(s, row, out):
+    if row.kind == DEPTH:
+        on_depth(s, row, out)
+    elif row.kind == TRADE:
+        bars.add_trade(s, row)
+        features.on_trade(s, row)
+    elif row.kind == QUOTE:
+        on_quote(s, row, out)
+    elif row.kind == BAR:
+        on_bar(s, row, out)
+
+
+@compiled
+def on_depth(s, row, out):
+    """Levels enter the book one by one; the message is judged when it is whole."""
+    i = row.instrument
+    if row.marks & FIRST:
+        truth.admits(s, row, out)
+    if s.book[i].skip:
+        return
+    books.enter(s, row)
+    if not row.marks & LAST:
+        return
+    if s.fact.rule[i, BOOK_DEPTH]:
+        books.cut(s, i, s.fact.rule[i, BOOK_DEPTH])
+    if truth.proves(s, row, out):
+        s.count.messages += 1
+        books.settle(s, row)
+        books.compare(s, i)
+        if s.top[i].moved:
+            on_touch(s, i, out)
+
+
+@compiled
+def on_quote(s, row, out):
+    """A best quote checks the book it belongs to, or is the touch where there is no book."""
+    books.quote(s, row)
+    if row.marks & LAST:
+        i = row.instrument
+        if s.book[i].last_id:
+            books.compare(s, i)
+        else:
+            books.adopt(s, row)
+            if s.top[i].moved:
+                on_touch(s, i, out)
+
+
+@compiled
+def on_touch(s, i, out):
+    """The best bid or ask changed: believe it or not, then see what it means and who wants to act on it."""
+    if truth.believes(s, i, out):
+        consensus.update(s, i)
+        truth.weigh(s, i, out)
+        features.on_quote(s, i)
+        strategies.on_touch(s, i, out)
+        work_wishes(s, out)
+
+
+@compiled
+def on_bar(s, row, out):
+    """A finished bar from a source that has nothing finer."""
+    i = row.instrument
+    if not truth.sound_bar(s, row, out):
+        return
+    if s.fact.rule[i, BARS_ONLY]:
+        bars.touch(s, row)
+        if truth.believes(s, i, out):
+            consensus.update(s, i)
+            truth.weigh(s, i, out)
+            features.on_quote(s, i)
+    f = bars.frame_of(s, row)
+    if f >= 0:
+        bars.take(s, row, f)
+        on_closed_bar(s, i, f, out)
+        for longer in range(f + 1, s.frame_ns.size):
+            if bars.merges(s, i, f, longer):
+                on_closed_bar(s, i, longer, out)
+
+
+@compiled
+def on_closed_bar(s, i, f, out):
+    features.on_bar(s, i, f)
+    if f == 0:
+        judge(s, i)
+        confidence.learn(s, i)
+        confidence.remember(s, i)
+    strategies.on_bar(s, i, f, out)
+    work_wishes(s, out)
+
+
+@compiled
+def judge(s, i):
+    """What the market means right now: computed when somebody is about to decide, not before."""
+    features.on_decision(s, i)
+    signals.renew(s, i)
+    confidence.assess(s, i)
+
+
+@called
+def on_own_row(s, row, out):
+    """Word of our orders, answers of strategies, settings, operators."""
+    facts.apply(s, row)
+    if row.kind == CHARGE or row.kind == REPORT:
+        o = facts.find(s, row.ref)
+        settings.tally(s, row)
+        strategies.on_end(s, o.strategy, o.instrument, out)
+    elif settings.is_answer(row):
+        strategies.on_answer(s, row.strategy, row, out)
+    else:
+        settings.adopt(s, row)
+    if s.fact.ladder.rung >= CANCEL_ONLY:
+        cancel_all(s, out)
+    work_wishes(s, out)
+
+
+# Time ------------------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def catch_up(s, until, out):
+    """Everything that time alone brings and that fell due by `until`, in order of time."""
+    while s.clock.next_due <= until and has_room(s, out):
+        s.clock.now = max(s.clock.now, s.clock.next_due)
+        on_time(s, out)
+
+
+@called
+def on_time(s, out):
+    now = s.clock.now
+    if s.clock.bar_due <= now:
+        end_ns = s.clock.bar_due
+        s.clock.bar_due = bars.next_end(s, end_ns)
+        close_bars(s, end_ns, out)
+    if s.clock.marked_due <= now:
+        s.clock.marked_due = now // MARK_NS * MARK_NS + MARK_NS
+        mark(s, out)
+    if s.clock.select_due <= now:
+        s.clock.select_due = settings.next_selection(s)
+        selector.select(s)
+        sizing.renew(s)
+    for k in range(s.clock.n_strategies):
+        for i in range(s.clock.n_instruments):
+            if s.timer[k, i].due <= now:
+                s.timer[k, i].due += s.timer[k, i].every
+                on_timer(s, k, i, out)
+    settings.look_ahead(s)
+
+
+@compiled
+def on_timer(s, k, i, out):
+    truth.age(s, i)
+    judge(s, i)
+    s.count.decisions += 1
+    strategies.on_timer(s, k, i, out)
+    work_wishes(s, out)
+
+
+@compiled
+def close_bars(s, end_ns, out):
+    for i in range(s.clock.n_instruments):
+        for f in range(s.frame_ns.size):
+            if s.frame_ns[f] > 0 and end_ns % s.frame_ns[f] == 0 and s.fact.rule[i, BARS_ONLY] == 0 and bars.closes(s, i, f, end_ns):
+                on_closed_bar(s, i, f, out)
+
+
+@compiled
+def mark(s, out):
+    """What we own, what we risk, and whether the ladder must step down."""
+    limits.measure(s)
+    s.budget.equity = ledger.total_worth(s)
+    rung = breakers.drawdown_rung(s)
+    if rung > s.fact.ladder.rung:
+        facts.apply(s, orders.step_down(s, rung, DRAWDOWN, out))
+
+
+# From wish to order ------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def work_wishes(s, out):
+    """Every pair of strategy and instrument whose targets changed in this step."""
+    while s.clock.n_wanted > 0:
+        s.clock.n_wanted -= 1
+        w = s.wanted[s.clock.n_wanted]
+        s.is_wanted[w.strategy, w.instrument] = 0
+        work(s, w.strategy, w.instrument, out)
+
+
+@called
+def work(s, k, i, out):
+    """Keep the order that is right, cancel the one that is not, submit what is missing."""
+    for side in range(2):
+        for layer in range(s.target.shape[3]):
+            t = s.target[k, i, side, layer]
+            order_id = s.fact.working[k, i, side, layer]
+            if t.quantity == 0 and order_id == 0:
+                continue
+            quantity = selector.scaled(s, k, t.quantity)
+            if order_id != 0:
+                o = facts.find(s, order_id)
+                if quantity > 0 and o.price == t.price:
+                    continue
+                if orders.cancellable(o):
+                    facts.apply(s, orders.cancel(s, o, PRICE_MOVED if quantity > 0 else NO_LONGER_WANTED, out))
+            if quantity > 0:
+                enter(s, k, i, side, layer, t, sizing.to_lot(s, i, float(quantity)), out)
+
+
+@compiled
+def enter(s, k, i, side, layer, t, quantity, out):
+    """One new order, if the review lets it pass."""
+    refused = review.review(s, k, i, side, t.price, quantity)
+    order_id = orders.free_id(s)
+    if refused != 0 or order_id == 0:
+        s.count.refused += 1
+        s.noted[k, i].code = refused if refused != 0 else TABLE_FULL
+    else:
+        facts.apply(s, orders.submit(s, order_id, k, i, side, layer, t, quantity, out))
+    if not orders.rests(t):
+        t.quantity = 0
+
+
+@called
+def cancel_all(s, out):
+    """The ladder forbids resting orders: take every one of them back."""
+    for slot in range(s.fact.order.size):
+        o = s.fact.order[slot]
+        if s.fact.ids.n_open > 0 and orders.cancellable(o) and has_room(s, out):
+            facts.apply(s, orders.cancel(s, o, LADDER_CANCEL, out))
+
+
+@compiled
+def has_room(s, out):
+    return s.clock.n_out <= out.size - ROOM
+

@@ -1,0 +1,156 @@
+"""The machine's own bookkeeping: rows that fit, settings that become tables, and when time next matters."""
+
+from tradewind.domain.codes import (
+    ACKED,
+    CHARGE,
+    E9,
+    EXPIRED_BY_VENUE,
+    LIMIT,
+    MEMORY,
+    NEVER,
+    OUTCOME_UNKNOWN,
+    PARAMETER,
+    REJECTED_BY_VENUE,
+    RIGHT,
+    RULE,
+    STREAM,
+    TARGET,
+    TIMEFRAME_NS,
+)
+from tradewind.domain.layout import BASE, EVERY_MS, FRAME_AT, MAX_MEMBERS, N_PARAMETERS, N_TUNING, N_WORDS, PRICE_SCALE_E9, QUOTE_ASSET, REPORTING, VENUE
+from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
+from tradewind.kernel.jit import called, compiled
+from tradewind.kernel.must import must
+from tradewind.market import bars
+
+SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
+
+
+@compiled
+def fits(s, row) -> bool:
+    """Whether the row's indices lie inside the tables; a row that does not fit is a fault and changes nothing."""
+    return (
+        must(s, 0 <= row.instrument < s.top.size, FAULT_INSTRUMENT)
+        and must(s, 0 <= row.source < s.source.size, FAULT_SOURCE)
+        and must(s, -1 <= row.strategy < s.share.size or row.kind <= 7 or row.kind == CHARGE, FAULT_RULE)
+    )
+
+
+@compiled
+def is_answer(row) -> bool:
+    return row.kind == TARGET
+
+
+@compiled
+def tally(s, row) -> None:
+    """Counts what venues said."""
+    if row.kind == CHARGE:
+        s.count.fills += 1
+    elif row.value == ACKED:
+        s.count.acks += 1
+    elif row.value == REJECTED_BY_VENUE:
+        s.count.rejects += 1
+    elif row.value == EXPIRED_BY_VENUE:
+        s.count.expired += 1
+    elif row.value == OUTCOME_UNKNOWN:
+        s.count.unknowns += 1
+
+
+@called
+def adopt(s, row) -> None:
+    """A setting becomes part of the tables the rooms read."""
+    kind = row.kind
+    if kind == RULE:
+        adopt_rule(s, row)
+    elif kind == PARAMETER:
+        adopt_parameter(s, row)
+    elif kind == LIMIT:
+        if row.ref == REPORTING and row.strategy == -1:
+            s.clock.reporting = row.value
+            s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
+            g = s.group[row.value]
+            g.reference = 1.0
+            g.grade = 3
+    elif kind == RIGHT:
+        adopt_right(s, row)
+    elif kind == MEMORY:
+        if must(s, 0 <= row.ref < N_WORDS, FAULT_RULE):
+            s.memory[row.strategy, row.ref] = row.value
+    elif kind == STREAM:
+        s.top[row.instrument].condition = row.value
+        s.top[row.instrument].good = 0
+    s.count.adopted += 1
+
+
+@compiled
+def adopt_rule(s, row) -> None:
+    i = row.instrument
+    s.clock.n_instruments = max(s.clock.n_instruments, i + 1)
+    if row.ref == PRICE_SCALE_E9:
+        s.top[i].scale = float(row.value) / 1e9
+    elif row.ref == VENUE:
+        s.clock.n_venues = max(s.clock.n_venues, row.value + 1)
+    elif row.ref == QUOTE_ASSET:
+        s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
+    elif row.ref == BASE:
+        s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
+        g = s.group[row.value]
+        if must(s, g.n_members < MAX_MEMBERS, FAULT_RULE):
+            g.member[g.n_members] = i
+            g.n_members += 1
+            s.trust[i].score = 1.0
+
+
+@compiled
+def adopt_parameter(s, row) -> None:
+    value = float(row.value) / float(E9)
+    if row.strategy >= 0:
+        if must(s, 0 <= row.ref < N_PARAMETERS, FAULT_RULE):
+            s.parameter[row.strategy, row.ref] = value
+    elif must(s, 0 <= row.ref < N_TUNING, FAULT_RULE):
+        s.tuning[row.ref] = value
+        f = row.ref - FRAME_AT
+        if 0 <= f < s.frame_ns.size:
+            s.frame_code[f] = int(value)
+            s.frame_ns[f] = TIMEFRAME_NS[int(value)]
+
+
+@compiled
+def adopt_right(s, row) -> None:
+    """A strategy may trade an instrument: it gets its full weight and its timer, time starts to matter."""
+    k = row.strategy
+    i = row.instrument
+    s.clock.n_strategies = max(s.clock.n_strategies, k + 1)
+    s.share[k].weight = 1024
+    every = int(s.parameter[k, EVERY_MS] * 1e6)
+    s.timer[k, i].every = every
+    s.timer[k, i].due = row.ts_local + every if every > 0 and row.value != 0 else NEVER
+    start(s)
+
+
+@compiled
+def start(s) -> None:
+    now = s.clock.now
+    if s.clock.bar_due == NEVER and s.frame_ns[0] > 0:
+        s.clock.bar_due = bars.next_end(s, now)
+    s.clock.marked_due = min(s.clock.marked_due, now)
+    s.clock.select_due = min(s.clock.select_due, now + 1)
+    look_ahead(s)
+
+
+@compiled
+def next_selection(s) -> int:
+    period = int(s.tuning[SELECT_PERIOD_S] * 1e9)
+    return s.clock.now // period * period + period if period > 0 else NEVER
+
+
+@compiled
+def look_ahead(s) -> None:
+    """The earliest moment at which time alone brings something."""
+    c = s.clock
+    soonest = min(min(c.bar_due, c.marked_due), c.select_due)
+    for k in range(c.n_strategies):
+        for i in range(c.n_instruments):
+            soonest = min(soonest, s.timer[k, i].due)
+    c.next_due = soonest
+

@@ -1,0 +1,157 @@
+"""Matching: where our orders meet the recorded market.
+
+The market does not react to us. A resting order is filled when the opposing best quote reaches through its price, and by
+trades at its price once what stood ahead is gone; an aggressive one takes what the book shows, level by level.
+"""
+
+from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, NEVER, REPORT, SELL
+from ..domain.reasons import FAULT_QUEUE_FULL
+from ..kernel.jit import called, compiled
+from . import fees, latency
+
+
+@compiled
+def tell(v, kind: int, order_id: int, i: int, side: int, price: int, quantity: int, code: int):
+    """One report under way to us, in order behind the earlier ones of its desk."""
+    desk = v.schedule[i].desk
+    d = v.desk[desk]
+    ring = v.told[desk]
+    if d.tell_tail - d.tell_head >= ring.size:
+        v.clock.fault = FAULT_QUEUE_FULL
+    t = ring[d.tell_tail & (ring.size - 1)]
+    t.due = latency.returns(d, v.clock.now)
+    t.kind = kind
+    t.id = order_id
+    t.instrument = i
+    t.side = side
+    t.price = price
+    t.quantity = quantity
+    t.code = code
+    d.tell_tail += 1
+    v.clock.next_due = min(v.clock.next_due, t.due)
+    return t
+
+
+@called
+def report(v, r, code: int, quantity: int) -> None:
+    """A REPORT of resting order r."""
+    tell(v, REPORT, r.id, r.instrument, r.side, 0, quantity, code)
+
+
+@called
+def fill(v, r, price: int, quantity: int, maker: int) -> None:
+    """A FILL with its CHARGE; told as one."""
+    c = v.schedule[r.instrument]
+    v.clock.trade_id += 1
+    paid = fees.cost_of(c, price, quantity)
+    t = tell(v, FILL, r.id, r.instrument, r.side, price, quantity, CHARGE)
+    t.trade = v.clock.trade_id
+    t.paid = paid
+    t.charge = fees.fee_on(c, paid, maker)
+    t.maker = maker
+    r.leaves -= quantity
+    if r.leaves == 0:
+        r.live = 0
+
+
+@compiled
+def span(v, i: int, side: int) -> None:
+    """Nearest and farthest own price, so that most rows are dismissed by a comparison."""
+    lane = v.lane[i]
+    low = NEVER
+    high = -NEVER
+    for j in range(lane.n_rest[side]):
+        p = v.resting[lane.slot[side, j]].price
+        low = min(low, p)
+        high = max(high, p)
+    lane.near[side] = high if side == BUY else low
+    lane.far[side] = low if side == BUY else high
+
+
+@called
+def sweep(v, i: int, own: int, price: int, quantity: int, through: int) -> None:
+    """An aggressor reached `price` against our side `own`: better prices fill whole, that price after its queue.
+
+    through = 1: a quote stands there, so the price itself fills whole too.
+    """
+    lane = v.lane[i]
+    partial = v.desk[v.schedule[i].desk].partial_fills
+    j = 0
+    while j < lane.n_rest[own]:
+        r = v.resting[lane.slot[own, j]]
+        beyond = r.price > price if own == BUY else r.price < price
+        got = 0
+        if beyond or (through != 0 and r.price == price):
+            got = r.leaves
+        elif r.price == price:
+            r.ahead -= quantity
+            if r.ahead < 0:
+                got = min(r.leaves, -r.ahead) if partial != 0 else r.leaves
+                r.ahead = 0
+        if got > 0:
+            fill(v, r, r.price, got, 1)
+        if r.live == 0:
+            lane.n_rest[own] -= 1
+            lane.slot[own, j] = lane.slot[own, lane.n_rest[own]]
+        else:
+            j += 1
+    span(v, i, own)
+
+
+@called
+def take(v, s, r) -> None:
+    """An aggressive order walks the other side of the book as it stands."""
+    i = r.instrument
+    other = SELL if r.side == BUY else BUY
+    n = s.book[i].depth[other]
+    if n == 0:
+        take_touch(v, s, r)
+        return
+    j = n - 1
+    while r.leaves > 0 and j >= 0:
+        price = s.level_key[i, other, j] if other == BUY else -s.level_key[i, other, j]
+        if (r.side == BUY and price > r.price) or (r.side != BUY and price < r.price):
+            return
+        fill(v, r, price, min(r.leaves, s.level_quantity[i, other, j]), 0)
+        j -= 1
+
+
+@compiled
+def take_touch(v, s, r) -> None:
+    """Against an instrument that shows only its best quote: what stands there, no more."""
+    top = s.top[r.instrument]
+    price = top.ask if r.side == BUY else top.bid
+    there = top.ask_quantity if r.side == BUY else top.bid_quantity
+    if price > 0 and ((r.side == BUY and price <= r.price) or (r.side != BUY and price >= r.price)):
+        fill(v, r, price, min(r.leaves, there), 0)
+
+
+@called
+def meet_bar(v, row) -> None:
+    """Physics of a market known only by bars: immediate orders trade at the open, resting ones where the range reached."""
+    i = row.instrument
+    value = row.value
+    high = max(row.price, row.ref) + (value >> 32)
+    low = min(row.price, row.ref) - ((value & 0xFFFFFFFF) - ((value & 0x80000000) << 1))
+    half = row.ref * v.schedule[i].spread_half_e6 // 1_000_000
+    for side in (BUY, SELL):
+        lane = v.lane[i]
+        j = 0
+        while j < lane.n_rest[side]:
+            r = v.resting[lane.slot[side, j]]
+            open_price = row.ref + half if side == BUY else row.ref - half
+            crosses = open_price <= r.price if side == BUY else open_price >= r.price
+            reached = low < r.price if side == BUY else high > r.price
+            if crosses:
+                fill(v, r, open_price, r.leaves, 0)
+            elif r.otype == LIMIT_IOC:
+                report(v, r, EXPIRED_BY_VENUE, r.leaves)
+                r.live = 0
+            elif reached:
+                fill(v, r, r.price, r.leaves, 1)
+            if r.live == 0:
+                lane.n_rest[side] -= 1
+                lane.slot[side, j] = lane.slot[side, lane.n_rest[side]]
+            else:
+                j += 1
+        span(v, i, side)
