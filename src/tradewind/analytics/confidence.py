@@ -5,6 +5,8 @@ compared, and the bin of |score| learns. Confidence is the bin's hit rate shrunk
 (hits + PRIOR / 2) / (seen + PRIOR). The table itself is the reliability diagram of the report.
 """
 
+from typing import Any
+
 from ..kernel.jit import compiled
 
 BINS = 20
@@ -18,7 +20,7 @@ def bin_of(score: float) -> int:
 
 
 @compiled
-def assess(s, i: int) -> None:
+def assess(s: Any, i: int) -> None:
     """The confidence of instrument i's present signal."""
     g = s.signal[i]
     c = s.calibration[bin_of(g.score)]
@@ -26,7 +28,7 @@ def assess(s, i: int) -> None:
 
 
 @compiled
-def remember(s, i: int) -> None:
+def remember(s: Any, i: int) -> None:
     """Remembers the present signal until its horizon is over; a full ring forgets the newest."""
     at = s.forecast_at[i]
     g = s.signal[i]
@@ -40,7 +42,7 @@ def remember(s, i: int) -> None:
 
 
 @compiled
-def learn(s, i: int) -> None:
+def learn(s: Any, i: int) -> None:
     """Judges every forecast whose horizon is over."""
     at = s.forecast_at[i]
     now2 = s.top[i].bid + s.top[i].ask

@@ -4,6 +4,8 @@ score = tanh(Σ weight × input). Inputs are dimensionless: book imbalance, trad
 and of the fast from the slow average, both in deviations of one horizon.
 """
 
+from typing import Any
+
 from ..kernel.jit import compiled
 from ..kernel.maths import sqrt, tanh
 
@@ -12,7 +14,7 @@ W_IMBALANCE, W_FLOW, W_MICRO, W_TREND, HORIZON = range(8, 13)  # columns of s.tu
 
 
 @compiled
-def renew(s, i: int) -> None:
+def renew(s: Any, i: int) -> None:
     """Renews instrument i's signal from its features as they stand."""
     m = s.flow[i]
     g = s.signal[i]

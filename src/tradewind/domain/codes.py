@@ -4,7 +4,7 @@ A code is never reused and never renumbered: journals outlive releases. Plain in
 freezes them as constants.
 """
 
-# Sides and signs -----------------------------------------------------------------------------------------------------
+# Sides and signs ------------------------------------------------------------------------------------------------------
 BUY, SELL = 0, 1
 
 # Marks of a row (bit set): where it stands in its venue message -------------------------------------------------------
@@ -16,8 +16,8 @@ RESYNC = 16  # the stream was re-joined before this message: its ids do not cont
 SYNTHETIC = 32  # made by Tradewind (world, back-fill), not heard from a venue
 WHOLE = FIRST | LAST
 
-# Kinds of row: inputs --------------------------------------------------------------------------------------------------
-DEPTH = 1  # one level is set: side, price, quantity (0 removes); ref = update id, value = previous id (FIRST) or CRC32 (LAST)
+# Kinds of row: inputs -------------------------------------------------------------------------------------------------
+DEPTH = 1  # one level is set: side, price, quantity (0 removes); ref = update id, value = former id (FIRST) or CRC32 (LAST)
 QUOTE = 2  # best quote, two rows a message (BUY FIRST, SELL LAST): price, quantity; ref = update id
 TRADE = 3  # a market trade: side = aggressor, price, quantity; ref = trade id
 BAR = 4  # a finished bar: price = close, quantity = volume, ref = open, value = high and low offsets, strategy = timeframe
@@ -36,12 +36,12 @@ MEMORY = 16  # part of an answer: word `ref` of the strategy's memory becomes `v
 PREDICTION = 17  # a model's answer: value = score in 1e-9, quantity = confidence in 1e-9, ref = horizon ns
 RIGHT = 18  # which strategy may trade an instrument: value 1 or 0
 
-# Kinds of row: what venues say of our orders ---------------------------------------------------------------------------
+# Kinds of row: what venues say of our orders --------------------------------------------------------------------------
 REPORT = 24  # ref = order id, value = report code below, quantity = leaves, price = cause
-FILL = 25  # FIRST of two: ref = order id, value = venue trade id, price, quantity, marks may carry MAKER_FILL
-CHARGE = 26  # LAST of two: ref = order id, quantity = fee in money units (negative: rebate), strategy = fee asset, value = reported cost
+FILL = 25  # FIRST of two: ref = order id, value = venue trade id, price, quantity, maybe MAKER_FILL
+CHARGE = 26  # LAST of two: ref = order id, quantity = fee (negative: rebate), strategy = fee asset, value = cost
 
-# Kinds of row: what the machine says ------------------------------------------------------------------------------------
+# Kinds of row: what the machine says ----------------------------------------------------------------------------------
 EVIDENCE = 31  # FIRST of a decision: ref = order id, value = cause code, price = measured, quantity = threshold (both 1e-9)
 SUBMIT = 32  # ref = order id, side, price, quantity, value = order type
 CANCEL = 33  # ref = order id, value = cause code
@@ -51,48 +51,48 @@ ALERT = 36  # value = alert code, ref = detail
 VERDICT = 37  # a value was quarantined: value = truth code, price = what was refused, ref = its id
 HALT = 38  # the machine latched a ladder rung: value = rung, ref = cause
 
-# Kinds of row: only in a journal -----------------------------------------------------------------------------------------
+# Kinds of row: only in a journal --------------------------------------------------------------------------------------
 TAPE = 48  # market rows [ref, value) of tape segment `quantity` were read here
 COMMIT = 49  # closes a batch: ref = rows before it, value = first 8 bytes of the chain, quantity = state digest or 0
 UPGRADE = 50  # a new composition took over; text names it
 
 MAKER_FILL = 64  # a mark of FILL: our order was the resting side
 
-# Report codes -------------------------------------------------------------------------------------------------------------
+# Report codes ---------------------------------------------------------------------------------------------------------
 ACKED, REJECTED_BY_VENUE, CANCELED_BY_VENUE, EXPIRED_BY_VENUE, CANCEL_REFUSED, OUTCOME_UNKNOWN, NEVER_REACHED = range(1, 8)
 
-# Order types (SUBMIT.value) --------------------------------------------------------------------------------------------------
+# Order types (SUBMIT.value) -------------------------------------------------------------------------------------------
 LIMIT_GTC, LIMIT_POST_ONLY, LIMIT_IOC = 1, 2, 3
 
-# Conditions of a stream or book ------------------------------------------------------------------------------------------------
+# Conditions of a stream or book ---------------------------------------------------------------------------------------
 UNAVAILABLE, SYNCED, GAP, BACKFILLING, STALE, INVALID = range(6)
 
-# Ladder -------------------------------------------------------------------------------------------------------------------------
+# Ladder ---------------------------------------------------------------------------------------------------------------
 ACTIVE, CAUTIOUS, REDUCE_ONLY, CANCEL_ONLY, HALTED, DEAD = range(6)
 
-# Operator codes -------------------------------------------------------------------------------------------------------------------
+# Operator codes -------------------------------------------------------------------------------------------------------
 OP_RESUME, OP_CAUTIOUS, OP_REDUCE_ONLY, OP_CANCEL_ONLY, OP_HALT = range(5)
 
-# Integrity proofs a venue offers for its books (rule column INTEGRITY) ---------------------------------------------------------------
+# Integrity proofs a venue offers for its books (rule column INTEGRITY) ------------------------------------------------
 PROOF_NONE, PROOF_CHAIN, PROOF_CRC32 = range(3)
 
-# Payoffs (rule column PAYOFF) -----------------------------------------------------------------------------------------------------------
+# Payoffs (rule column PAYOFF) -----------------------------------------------------------------------------------------
 SPOT, LINEAR, INVERSE = range(3)
 
-# Grades of a reference price: how many sources agree ------------------------------------------------------------------------------------
+# Grades of a reference price: how many sources agree ------------------------------------------------------------------
 GRADE_NONE, GRADE_C, GRADE_B, GRADE_A = range(4)
 
-# Why `run` came back ---------------------------------------------------------------------------------------------------------------------
+# Why `run` came back --------------------------------------------------------------------------------------------------
 END, FULL, WOKEN, FAULT = range(4)
 
-# Time ------------------------------------------------------------------------------------------------------------------------------------
+# Time -----------------------------------------------------------------------------------------------------------------
 MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 NEVER = 1 << 62  # later than any time on a tape
 E9 = 1_000_000_000  # fixed-point ratios (parameters, scores, rates) are integers in 1e-9
 E7 = 10_000_000  # fees are integers in 1e-7 of the cost
 
-# Timeframes: BAR.strategy and WAKE.value hold an index into this table --------------------------------------------------------------------------
+# Timeframes: BAR.strategy and WAKE.value hold an index into this table ------------------------------------------------
 TIMEFRAME_NS = (
     SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE, 3 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE,
     HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, 8 * HOUR, 12 * HOUR, DAY, 7 * DAY,

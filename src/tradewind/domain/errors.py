@@ -1,14 +1,14 @@
 """Everything that can go wrong, as a tree.
 
-    TradewindError                 what is wrong, where, what was expected, what to do
-    ├── BadUse          exit 2     the command or configuration is wrong; nothing was begun
-    ├── BadData         exit 3     a file, message or value cannot be believed; nothing of it was used
-    │   └── Corrupt                our own file fails its proof (CRC, chain, hash)
-    ├── NoRoom          exit 1     disk or capacity ran out; nothing was lost
-    ├── Refused         exit 1     a venue said no: it did not happen
-    ├── Unreachable     exit 1     no answer, and nothing had been sent: it did not happen
-    ├── OutcomeUnknown  exit 1     no answer after something was sent: it may have happened
-    └── MachineFault    exit 1     a `must` failed inside the machine
+TradewindError                 what is wrong, where, what was expected, what to do
+├── BadUse          exit 2     the command or configuration is wrong; nothing was begun
+├── BadData         exit 3     a file, message or value cannot be believed; nothing of it was used
+│   └── Corrupt                our own file fails its proof (CRC, chain, hash)
+├── NoRoom          exit 1     disk or capacity ran out; nothing was lost
+├── Refused         exit 1     a venue said no: it did not happen
+├── Unreachable     exit 1     no answer, and nothing had been sent: it did not happen
+├── OutcomeUnknown  exit 1     no answer after something was sent: it may have happened
+└── MachineFault    exit 1     a `must` failed inside the machine
 """
 
 from __future__ import annotations

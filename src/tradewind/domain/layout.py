@@ -41,22 +41,27 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
 # Columns of the rule table (RULE rows: ref) ----------------------------------------------------------------------------
 RULES = (
-    "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7", "TAKER_FEE_E7",
-    "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS", "BARS_ONLY", "BOOK_DEPTH",
+    "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7",
+    "TAKER_FEE_E7",
+    "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS",
+    "BARS_ONLY", "BOOK_DEPTH",
 )  # fmt: skip
 (
     VENUE, BASE, QUOTE_ASSET, PAYOFF, PROOF, GROUP, TICK, LOT, MIN_QUANTITY, MIN_NOTIONAL, MAKER_FEE_E7, TAKER_FEE_E7,
-    COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY, BOOK_DEPTH,
+    COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY,
+    BOOK_DEPTH,
 ) = range(len(RULES))  # fmt: skip
 N_RULES = 24
 
-# Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in units of the reporting asset.
+# Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in reporting units.
 LIMITS = (
-    "MAX_NOTIONAL", "MAX_POSITION", "MAX_GROSS", "MAX_NET", "MAX_OPEN", "ORDERS_PER_S", "MAX_AGE_NS", "DRAWDOWN_E4", "MIN_GRADE", "TRACKS_BALANCE",
+    "MAX_NOTIONAL", "MAX_POSITION", "MAX_GROSS", "MAX_NET", "MAX_OPEN", "ORDERS_PER_S", "MAX_AGE_NS", "DRAWDOWN_E4",
+    "MIN_GRADE", "TRACKS_BALANCE",
     "REPORTING",
 )  # fmt: skip
 (
-    MAX_NOTIONAL, MAX_POSITION, MAX_GROSS, MAX_NET, MAX_OPEN, ORDERS_PER_S, MAX_AGE_NS, DRAWDOWN_E4, MIN_GRADE, TRACKS_BALANCE, REPORTING,
+    MAX_NOTIONAL, MAX_POSITION, MAX_GROSS, MAX_NET, MAX_OPEN, ORDERS_PER_S, MAX_AGE_NS, DRAWDOWN_E4, MIN_GRADE,
+    TRACKS_BALANCE, REPORTING,
 ) = range(len(LIMITS))  # fmt: skip
 N_LIMITS = 12
 
@@ -76,27 +81,44 @@ N_KINDS = 6
 
 ORDER = np.dtype(
     [
-        ("id", i8), ("status", i8), ("instrument", i8), ("strategy", i8), ("side", i8), ("layer", i8), ("otype", i8), ("price", i8), ("quantity", i8),
-        ("filled", i8), ("cost", i8), ("sent_ns", i8), ("cause", i8), ("held_price", i8), ("held_quantity", i8), ("held_trade", i8), ("held_marks", i8),
+        ("id", i8), ("status", i8), ("instrument", i8), ("strategy", i8), ("side", i8), ("layer", i8), ("otype", i8),
+        ("price", i8), ("quantity", i8),
+        ("filled", i8), ("cost", i8), ("sent_ns", i8), ("cause", i8), ("held_price", i8), ("held_quantity", i8),
+        ("held_trade", i8), ("held_marks", i8),
         ("open_left", i8), ("bound", i8),
     ]
 )  # fmt: skip
 POSITION = np.dtype(
-    [("quantity", i8), ("basis", i8), ("realised", i8), ("charges", i8), ("open_buy", i8), ("open_sell", i8), ("n_open", i8), ("traded", i8)]
+    [
+        ("quantity", i8),
+        ("basis", i8),
+        ("realised", i8),
+        ("charges", i8),
+        ("open_buy", i8),
+        ("open_sell", i8),
+        ("n_open", i8),
+        ("traded", i8),
+    ]
 )  # basis, realised, charges, traded in money units of the quote asset
 LADDER = np.dtype([("rung", i8), ("cause", i8), ("since", i8), ("peak", i8)])
-IDS = np.dtype([("next_id", i8), ("block_end", i8), ("n_open", i8), ("n_fills", i8), ("n_twice", i8), ("n_late", i8), ("n_odd", i8)])
+IDS = np.dtype(
+    [("next_id", i8), ("block_end", i8), ("n_open", i8), ("n_fills", i8), ("n_twice", i8), ("n_late", i8), ("n_odd", i8)]
+)
 
 CLOCK = np.dtype(
     [
-        ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8), ("fault_at", i8), ("n_rows", i8),
-        ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8), ("n_venues", i8), ("reporting", i8), ("select_due", i8),
+        ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8),
+        ("fault_at", i8), ("n_rows", i8),
+        ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
+        ("n_venues", i8), ("reporting", i8), ("select_due", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
     [
-        ("bid", i8), ("ask", i8), ("bid_quantity", i8), ("ask_quantity", i8), ("ts", i8), ("ts_venue", i8), ("moved", i8), ("condition", i8),
-        ("last_price", i8), ("changed_ns", i8), ("suspect", i8), ("good", i8), ("mid", f8), ("worth", f8), ("scale", f8), ("pad", i8),
+        ("bid", i8), ("ask", i8), ("bid_quantity", i8), ("ask_quantity", i8), ("ts", i8), ("ts_venue", i8), ("moved", i8),
+        ("condition", i8),
+        ("last_price", i8), ("changed_ns", i8), ("suspect", i8), ("good", i8), ("mid", f8), ("worth", f8), ("scale", f8),
+        ("pad", i8),
     ]
 )  # fmt: skip
 BOOK = np.dtype([("depth", i8, (2,)), ("last_id", i8), ("skip", i8), ("joined", i8), ("horizon", i8, (2,)), ("crossed_ns", i8)])
@@ -105,16 +127,40 @@ SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", 
 TRUST = np.dtype([("score", f8), ("deviation", f8), ("good", i8), ("off_since", i8), ("jump_since", i8), ("frozen_ns", i8)])
 GROUPED = np.dtype(
     [
-        ("reference", f8), ("dispersion", f8), ("band_low", f8), ("band_high", f8), ("grade", i8), ("voters", i8), ("ts", i8), ("n_members", i8),
-        ("member", i8, (8,)), ("vote", f8, (8,)),
+        ("reference", f8),
+        ("dispersion", f8),
+        ("band_low", f8),
+        ("band_high", f8),
+        ("grade", i8),
+        ("voters", i8),
+        ("ts", i8),
+        ("n_members", i8),
+        ("member", i8, (8,)),
+        ("vote", f8, (8,)),
     ]
 )  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency
 MAX_MEMBERS = 8
 BARS = np.dtype(
-    [("open", i8), ("high", i8), ("low", i8), ("close", i8), ("volume", i8), ("trades", i8), ("closed", i8), ("end_ns", i8), ("last_end", i8)]
-    + [("c_open", i8), ("c_high", i8), ("c_low", i8), ("c_close", i8), ("c_volume", i8)]
+    [
+        ("open", i8),
+        ("high", i8),
+        ("low", i8),
+        ("close", i8),
+        ("volume", i8),
+        ("trades", i8),
+        ("closed", i8),
+        ("end_ns", i8),
+        ("last_end", i8),
+        ("c_open", i8),
+        ("c_high", i8),
+        ("c_low", i8),
+        ("c_close", i8),
+        ("c_volume", i8),
+    ]
 )  # the bar in the making, then the last closed one
-SIGNAL = np.dtype([("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("evidence_at", i8)])
+SIGNAL = np.dtype(
+    [("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("evidence_at", i8)]
+)
 CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8)])
 PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8)])
 TIMER = np.dtype([("due", i8), ("every", i8)])
@@ -124,9 +170,12 @@ NOTED = np.dtype([("code", i8), ("measured", f8), ("threshold", f8), ("ts", i8)]
 PROBE = np.dtype([("code", i8), ("strategy", i8), ("instrument", i8), ("delta", f8)])
 SIZE = np.dtype([("quantity", i8)])  # the quantity a strategy's capital share buys, renewed each selector period
 SHARE = np.dtype([("weight", i8), ("drive", f8), ("gain", f8), ("spread", f8), ("last_worth", f8), ("n_seen", i8), ("worth", f8)])
-BUDGET = np.dtype([("tokens_e9", i8), ("ts", i8), ("gross", f8), ("net", f8), ("equity", f8), ("peak", f8), ("marked_ns", i8), ("opening", f8)])
+BUDGET = np.dtype(
+    [("tokens_e9", i8), ("ts", i8), ("gross", f8), ("net", f8), ("equity", f8), ("peak", f8), ("marked_ns", i8), ("opening", f8)]
+)
 COUNTS = (
-    "submits", "cancels", "acks", "fills", "rejects", "expired", "refused", "verdicts", "messages", "skipped", "invalidated", "snapshots", "overflow",
+    "submits", "cancels", "acks", "fills", "rejects", "expired", "refused", "verdicts", "messages", "skipped", "invalidated",
+    "snapshots", "overflow",
     "woken", "answers", "late_answers", "decisions", "holes_seen", "unknowns", "adopted",
 )  # fmt: skip
 COUNT = np.dtype([(name, i8) for name in COUNTS])
@@ -134,24 +183,44 @@ COUNT = np.dtype([(name, i8) for name in COUNTS])
 # The simulated venue ---------------------------------------------------------------------------------------------------------
 DESK = np.dtype(
     [
-        ("to_venue_ns", i8), ("from_venue_ns", i8), ("jitter_ns", i8), ("ask_head", i8), ("ask_tail", i8), ("tell_head", i8), ("tell_tail", i8),
+        ("to_venue_ns", i8), ("from_venue_ns", i8), ("jitter_ns", i8), ("ask_head", i8), ("ask_tail", i8), ("tell_head", i8),
+        ("tell_tail", i8),
         ("last_ask", i8), ("last_tell", i8), ("queue_model", i8), ("partial_fills", i8), ("random", i8),
     ]
 )  # fmt: skip
 SCHEDULE = np.dtype(
     [
-        ("maker_fee_e7", i8), ("taker_fee_e7", i8), ("cost_num", i8), ("cost_den", i8), ("quote_asset", i8), ("desk", i8), ("tick", i8), ("lot", i8),
+        ("maker_fee_e7", i8), ("taker_fee_e7", i8), ("cost_num", i8), ("cost_den", i8), ("quote_asset", i8), ("desk", i8),
+        ("tick", i8), ("lot", i8),
         ("min_notional", i8), ("bars_only", i8), ("spread_half_e6", i8),
     ]
 )  # fmt: skip
-ASKED = np.dtype([("due", i8), ("kind", i8), ("id", i8), ("instrument", i8), ("side", i8), ("price", i8), ("quantity", i8), ("otype", i8)])
-TOLD = np.dtype(
-    [("due", i8), ("kind", i8), ("id", i8), ("instrument", i8), ("side", i8), ("price", i8), ("quantity", i8), ("code", i8), ("trade", i8)]
-    + [("charge", i8), ("paid", i8), ("maker", i8)]
+ASKED = np.dtype(
+    [("due", i8), ("kind", i8), ("id", i8), ("instrument", i8), ("side", i8), ("price", i8), ("quantity", i8), ("otype", i8)]
 )
-RESTING = np.dtype([("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8)])
+TOLD = np.dtype(
+    [
+        ("due", i8),
+        ("kind", i8),
+        ("id", i8),
+        ("instrument", i8),
+        ("side", i8),
+        ("price", i8),
+        ("quantity", i8),
+        ("code", i8),
+        ("trade", i8),
+        ("charge", i8),
+        ("paid", i8),
+        ("maker", i8),
+    ]
+)
+RESTING = np.dtype(
+    [("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8)]
+)
 LANE = [("near", i8, (2,)), ("far", i8, (2,)), ("n_rest", i8, (2,))]
-VENUE_CLOCK = np.dtype([("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8), ("act_due", i8)])
+VENUE_CLOCK = np.dtype(
+    [("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8), ("act_due", i8)]
+)
 
 
 def fact_dtype(c: Capacity) -> np.dtype[Any]:

@@ -69,8 +69,10 @@ KIND_NAMES = {
     value: name
     for name, value in vars(codes).items()
     if name in {
-        "DEPTH", "QUOTE", "TRADE", "BAR", "OBSERVATION", "FUNDING", "MARKPRICE", "STREAM", "CLOCK", "RULE", "LIMIT", "PARAMETER",
-        "BALANCE", "OPERATOR", "TARGET", "MEMORY", "PREDICTION", "RIGHT", "REPORT", "FILL", "CHARGE", "EVIDENCE", "SUBMIT", "CANCEL",
+        "DEPTH", "QUOTE", "TRADE", "BAR", "OBSERVATION", "FUNDING", "MARKPRICE", "STREAM", "CLOCK", "RULE", "LIMIT",
+        "PARAMETER",
+        "BALANCE", "OPERATOR", "TARGET", "MEMORY", "PREDICTION", "RIGHT", "REPORT", "FILL", "CHARGE", "EVIDENCE", "SUBMIT",
+        "CANCEL",
         "AMEND", "WAKE", "ALERT", "VERDICT", "HALT", "TAPE", "COMMIT", "UPGRADE",
     }
 }  # fmt: skip

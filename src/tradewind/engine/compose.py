@@ -52,7 +52,10 @@ class Composition(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if len(self.strategies) > self.capacity.strategies:
-            raise BadUse(f"{len(self.strategies)} strategies do not fit a capacity of {self.capacity.strategies}", todo="raise capacity.strategies")
+            raise BadUse(
+                f"{len(self.strategies)} strategies do not fit a capacity of {self.capacity.strategies}",
+                todo="raise capacity.strategies",
+            )
 
 
 class Machine:
@@ -86,7 +89,11 @@ class Machine:
     def _hash(self) -> str:
         h = hashlib.sha256()
         for path in _sources(FLOOR):
-            chosen = path.parent.name not in ("features", "library") or path.stem in (*self.composition.features, *self.composition.strategies, "__init__")
+            chosen = path.parent.name not in ("features", "library") or path.stem in (
+                *self.composition.features,
+                *self.composition.strategies,
+                "__init__",
+            )
             if chosen:
                 h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
         for page in PAGES[:2]:
@@ -119,7 +126,9 @@ class Machine:
 
     def feature_hooks(self) -> str:
         lines = ['"""Generated: the composed features."""', "", "from tradewind.kernel.jit import compiled"]
-        lines += [f"from tradewind.analytics.features import {m.__name__.rsplit('.', 1)[1]} as feature_{m.NAME}" for m in self.features]
+        lines += [
+            f"from tradewind.analytics.features import {m.__name__.rsplit('.', 1)[1]} as feature_{m.NAME}" for m in self.features
+        ]
         for hook, arguments in FEATURE_HOOKS.items():
             calls = [f"    feature_{m.NAME}.{hook}({arguments})" for m in self.features if hasattr(m, hook)]
             lines += ["", "", "@compiled", f"def {hook}({arguments}):", *(calls or ["    return"])]
@@ -127,7 +136,10 @@ class Machine:
 
     def strategy_hooks(self) -> str:
         lines = ['"""Generated: the composed strategies."""', "", "from tradewind.kernel.jit import compiled"]
-        lines += [f"from tradewind.strategy.library import {m.__name__.rsplit('.', 1)[1]} as strategy_{k}" for k, m in enumerate(self.strategies)]
+        lines += [
+            f"from tradewind.strategy.library import {m.__name__.rsplit('.', 1)[1]} as strategy_{k}"
+            for k, m in enumerate(self.strategies)
+        ]
         for hook, (arguments, passed, single) in STRATEGY_HOOKS.items():
             calls = []
             for k, module in enumerate(self.strategies):

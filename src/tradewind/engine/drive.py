@@ -5,6 +5,8 @@ then come the rows the venue or a strategy sent it, and the commands it emitted.
 nothing but market rows pass, and closed by whatever comes next.
 """
 
+from typing import Any
+
 from tradewind.domain.codes import END, FAULT, FULL, TAPE, WHOLE, WOKEN
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.simulation import venue
@@ -13,7 +15,7 @@ from .machine import catch_up, has_room, on_row
 
 
 @entry
-def run(state, physics, tape, start, stop, segment, out):
+def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int, out: Any) -> Any:
     """Plays tape[start:stop] through machine and venue; returns where it stopped and why.
 
     segment: the index TAPE rows name. The journal rows of this call are out[:clock.n_out].
@@ -50,7 +52,7 @@ def run(state, physics, tape, start, stop, segment, out):
 
 
 @called
-def deliver(s, v, until, out):
+def deliver(s: Any, v: Any, until: int, out: Any) -> None:
     """The next thing due at the venue or in the inbox: requests act, then one report or answer reaches the machine."""
     due = v.clock.next_due
     n = s.clock.n_out
@@ -71,7 +73,7 @@ def deliver(s, v, until, out):
 
 
 @compiled
-def open_stretch(s, out, i, segment):
+def open_stretch(s: Any, out: Any, i: int, segment: int) -> Any:
     """A TAPE row that begins at tape index i."""
     n = s.clock.n_out
     r = out[n]
@@ -94,12 +96,10 @@ def open_stretch(s, out, i, segment):
 
 
 @compiled
-def close_stretch(s, out, opened, i):
+def close_stretch(s: Any, out: Any, opened: int, i: int) -> Any:
     """Ends the open TAPE row at i, or takes it back where it holds no row; returns i."""
     if out[opened].ref == i:
         s.clock.n_out = opened
     else:
         out[opened].value = i
     return i
-
-

@@ -8,8 +8,25 @@ it (backtest, paper, live, replay) runs these very functions over the same kinds
     time       ─▶ bars, timers, selector, marks ────────────────────────────────────▲
 """
 
+from typing import Any
+
 from tradewind.analytics import confidence, signals
-from tradewind.domain.codes import BAR, CANCEL_ONLY, CHARGE, DEPTH, END, FAULT, FIRST, FULL, LAST, MARKPRICE, QUOTE, REPORT, TRADE, WOKEN
+from tradewind.domain.codes import (
+    BAR,
+    CANCEL_ONLY,
+    CHARGE,
+    DEPTH,
+    END,
+    FAULT,
+    FIRST,
+    FULL,
+    LAST,
+    MARKPRICE,
+    QUOTE,
+    REPORT,
+    TRADE,
+    WOKEN,
+)
 from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
 from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, PRICE_MOVED, TABLE_FULL
 from tradewind.execution import orders
@@ -27,7 +44,7 @@ MARK_NS = 1_000_000_000  # equity and exposure are measured this often
 
 
 @entry
-def run(state, tape, start, stop, out):
+def run(state: Any, tape: Any, start: int, stop: int, out: Any) -> Any:
     """Feeds tape[start:stop]; returns where it stopped and why (END, FULL, WOKEN, FAULT). Commands are out[:clock.n_out]."""
     s = state[0]
     s.clock.n_out = s.clock.wakes = 0
@@ -45,7 +62,7 @@ def run(state, tape, start, stop, out):
 
 
 @compiled
-def on_row(s, row, out):
+def on_row(s: Any, row: Any, out: Any) -> None:
     """One row changes what is true and what is believed; decisions follow where a message is whole."""
     s.clock.now = row.ts_local
     s.clock.n_rows += 1
@@ -58,7 +75,7 @@ def on_row(s, row, out):
 
 
 @compiled
-def on_market_row(s, row, out):
+def on_market_row(s: Any, row: Any, out: Any) -> None:
     if row.kind == DEPTH:
         on_depth(s, row, out)
     elif row.kind == TRADE:
@@ -71,7 +88,7 @@ def on_market_row(s, row, out):
 
 
 @compiled
-def on_depth(s, row, out):
+def on_depth(s: Any, row: Any, out: Any) -> None:
     """Levels enter the book one by one; the message is judged when it is whole."""
     i = row.instrument
     if row.marks & FIRST:
@@ -92,7 +109,7 @@ def on_depth(s, row, out):
 
 
 @compiled
-def on_quote(s, row, out):
+def on_quote(s: Any, row: Any, out: Any) -> None:
     """A best quote checks the book it belongs to, or is the touch where there is no book."""
     books.quote(s, row)
     if row.marks & LAST:
@@ -106,7 +123,7 @@ def on_quote(s, row, out):
 
 
 @compiled
-def on_touch(s, i, out):
+def on_touch(s: Any, i: int, out: Any) -> None:
     """The best bid or ask changed: believe it or not, then see what it means and who wants to act on it."""
     if truth.believes(s, i, out):
         consensus.update(s, i)
@@ -117,7 +134,7 @@ def on_touch(s, i, out):
 
 
 @compiled
-def on_bar(s, row, out):
+def on_bar(s: Any, row: Any, out: Any) -> None:
     """A finished bar from a source that has nothing finer."""
     i = row.instrument
     if not truth.sound_bar(s, row, out):
@@ -138,7 +155,7 @@ def on_bar(s, row, out):
 
 
 @compiled
-def on_closed_bar(s, i, f, out):
+def on_closed_bar(s: Any, i: int, f: int, out: Any) -> None:
     features.on_bar(s, i, f)
     if f == 0:
         judge(s, i)
@@ -149,7 +166,7 @@ def on_closed_bar(s, i, f, out):
 
 
 @compiled
-def judge(s, i):
+def judge(s: Any, i: int) -> None:
     """What the market means right now: computed when somebody is about to decide, not before."""
     features.on_decision(s, i)
     signals.renew(s, i)
@@ -157,7 +174,7 @@ def judge(s, i):
 
 
 @called
-def on_own_row(s, row, out):
+def on_own_row(s: Any, row: Any, out: Any) -> None:
     """Word of our orders, answers of strategies, settings, operators."""
     facts.apply(s, row)
     if row.kind == CHARGE or row.kind == REPORT:
@@ -177,7 +194,7 @@ def on_own_row(s, row, out):
 
 
 @compiled
-def catch_up(s, until, out):
+def catch_up(s: Any, until: int, out: Any) -> None:
     """Everything that time alone brings and that fell due by `until`, in order of time."""
     while s.clock.next_due <= until and has_room(s, out):
         s.clock.now = max(s.clock.now, s.clock.next_due)
@@ -185,7 +202,7 @@ def catch_up(s, until, out):
 
 
 @called
-def on_time(s, out):
+def on_time(s: Any, out: Any) -> None:
     now = s.clock.now
     if s.clock.bar_due <= now:
         end_ns = s.clock.bar_due
@@ -207,7 +224,7 @@ def on_time(s, out):
 
 
 @compiled
-def on_timer(s, k, i, out):
+def on_timer(s: Any, k: int, i: int, out: Any) -> None:
     truth.age(s, i)
     judge(s, i)
     s.count.decisions += 1
@@ -216,15 +233,20 @@ def on_timer(s, k, i, out):
 
 
 @compiled
-def close_bars(s, end_ns, out):
+def close_bars(s: Any, end_ns: int, out: Any) -> None:
     for i in range(s.clock.n_instruments):
         for f in range(s.frame_ns.size):
-            if s.frame_ns[f] > 0 and end_ns % s.frame_ns[f] == 0 and s.fact.rule[i, BARS_ONLY] == 0 and bars.closes(s, i, f, end_ns):
+            if (
+                s.frame_ns[f] > 0
+                and end_ns % s.frame_ns[f] == 0
+                and s.fact.rule[i, BARS_ONLY] == 0
+                and bars.closes(s, i, f, end_ns)
+            ):
                 on_closed_bar(s, i, f, out)
 
 
 @compiled
-def mark(s, out):
+def mark(s: Any, out: Any) -> None:
     """What we own, what we risk, and whether the ladder must step down."""
     limits.measure(s)
     s.budget.equity = ledger.total_worth(s)
@@ -237,7 +259,7 @@ def mark(s, out):
 
 
 @compiled
-def work_wishes(s, out):
+def work_wishes(s: Any, out: Any) -> None:
     """Every pair of strategy and instrument whose targets changed in this step."""
     while s.clock.n_wanted > 0:
         s.clock.n_wanted -= 1
@@ -247,7 +269,7 @@ def work_wishes(s, out):
 
 
 @called
-def work(s, k, i, out):
+def work(s: Any, k: int, i: int, out: Any) -> None:
     """Keep the order that is right, cancel the one that is not, submit what is missing."""
     for side in range(2):
         for layer in range(s.target.shape[3]):
@@ -267,7 +289,7 @@ def work(s, k, i, out):
 
 
 @compiled
-def enter(s, k, i, side, layer, t, quantity, out):
+def enter(s: Any, k: int, i: int, side: int, layer: int, t: Any, quantity: int, out: Any) -> None:
     """One new order, if the review lets it pass."""
     refused = review.review(s, k, i, side, t.price, quantity)
     order_id = orders.free_id(s)
@@ -281,7 +303,7 @@ def enter(s, k, i, side, layer, t, quantity, out):
 
 
 @called
-def cancel_all(s, out):
+def cancel_all(s: Any, out: Any) -> None:
     """The ladder forbids resting orders: take every one of them back."""
     for slot in range(s.fact.order.size):
         o = s.fact.order[slot]
@@ -290,6 +312,5 @@ def cancel_all(s, out):
 
 
 @compiled
-def has_room(s, out):
+def has_room(s: Any, out: Any) -> Any:
     return s.clock.n_out <= out.size - ROOM
-

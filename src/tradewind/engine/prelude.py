@@ -95,7 +95,8 @@ class Names:
         self.venues: list[str] = []
         self.assets: list[str] = []
         for instrument in setup.instruments:
-            for name, known in ((instrument.venue, self.venues), (instrument.base, self.assets), (instrument.quote, self.assets)):
+            named = ((instrument.venue, self.venues), (instrument.base, self.assets), (instrument.quote, self.assets))
+            for name, known in named:
                 if name not in known:
                     known.append(name)
         if setup.reporting not in self.assets:
@@ -137,7 +138,9 @@ class Prelude:
             self._rules(i, instrument)
         self._limits()
         for (venue, asset), amount in self.setup.balances.items():
-            self._add(codes.BALANCE, instrument=self.names.asset(asset), account=self.names.venue(venue), quantity=round(amount * MONEY))
+            self._add(
+                codes.BALANCE, instrument=self.names.asset(asset), account=self.names.venue(venue), quantity=round(amount * MONEY)
+            )
         self._tuning()
         for k, strategy in enumerate(self.setup.strategies):
             self._strategy(k, strategy)
@@ -157,12 +160,16 @@ class Prelude:
         s = self.setup
         num, den = cost_ratio(x)
         rules = {
-            layout.VENUE: self.names.venue(x.venue), layout.BASE: self.names.asset(x.base), layout.QUOTE_ASSET: self.names.asset(x.quote),
-            layout.PAYOFF: x.payoff, layout.PROOF: x.proof, layout.TICK: x.tick, layout.LOT: x.lot, layout.MIN_QUANTITY: x.min_quantity,
+            layout.VENUE: self.names.venue(x.venue), layout.BASE: self.names.asset(x.base),
+            layout.QUOTE_ASSET: self.names.asset(x.quote),
+            layout.PAYOFF: x.payoff, layout.PROOF: x.proof, layout.TICK: x.tick, layout.LOT: x.lot,
+            layout.MIN_QUANTITY: x.min_quantity,
             layout.MIN_NOTIONAL: x.min_notional, layout.MAKER_FEE_E7: x.maker_fee_e7, layout.TAKER_FEE_E7: x.taker_fee_e7,
             layout.COST_NUM: num, layout.COST_DEN: den, layout.BASE_NUM: 10 ** (MONEY_EXPONENT - x.quantity_exponent),
-            layout.PRICE_SCALE_E9: 10 ** (9 - x.price_exponent), layout.COLLAR_A_BP: s.collars_bp[0], layout.COLLAR_B_BP: s.collars_bp[1],
-            layout.COLLAR_C_BP: s.collars_bp[2], layout.JUMP_BP: s.jump_bp, layout.STALE_NS: s.stale_ns, layout.BARS_ONLY: int(s.bars_only),
+            layout.PRICE_SCALE_E9: 10 ** (9 - x.price_exponent), layout.COLLAR_A_BP: s.collars_bp[0],
+            layout.COLLAR_B_BP: s.collars_bp[1],
+            layout.COLLAR_C_BP: s.collars_bp[2], layout.JUMP_BP: s.jump_bp, layout.STALE_NS: s.stale_ns,
+            layout.BARS_ONLY: int(s.bars_only),
             layout.BOOK_DEPTH: s.book_depths.get(x.symbol, 0),
         }  # fmt: skip
         for ref, value in rules.items():
@@ -170,9 +177,15 @@ class Prelude:
 
     def _limits(self) -> None:
         m = self.setup.limits
-        money = {layout.MAX_NOTIONAL: m.max_notional, layout.MAX_POSITION: m.max_position, layout.MAX_GROSS: m.max_gross, layout.MAX_NET: m.max_net}
+        money = {
+            layout.MAX_NOTIONAL: m.max_notional,
+            layout.MAX_POSITION: m.max_position,
+            layout.MAX_GROSS: m.max_gross,
+            layout.MAX_NET: m.max_net,
+        }
         plain = {
-            layout.MAX_OPEN: m.max_open, layout.ORDERS_PER_S: m.orders_per_s, layout.MAX_AGE_NS: m.max_age_ns, layout.MIN_GRADE: m.min_grade,
+            layout.MAX_OPEN: m.max_open, layout.ORDERS_PER_S: m.orders_per_s, layout.MAX_AGE_NS: m.max_age_ns,
+            layout.MIN_GRADE: m.min_grade,
             layout.DRAWDOWN_E4: round(m.drawdown * 1e4), layout.TRACKS_BALANCE: int(m.tracks_balance),
         }  # fmt: skip
         for scope in range(-1, len(self.setup.strategies)):
@@ -182,7 +195,7 @@ class Prelude:
     def _tuning(self) -> None:
         unknown = set(self.setup.tuning) - set(TUNING)
         if unknown:
-            raise BadUse(f"no tuning named {sorted(unknown)[0]!r}", expected=f"one of {', '.join(TUNING)}")
+            raise BadUse(f"no tuning named {min(unknown)!r}", expected=f"one of {', '.join(TUNING)}")
         for name, (at, default) in TUNING.items():
             self._add(codes.PARAMETER, ref=at, value=round(self.setup.tuning.get(name, default) * codes.E9))
         for f, name in enumerate(self.setup.timeframes):

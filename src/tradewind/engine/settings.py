@@ -1,5 +1,7 @@
 """The machine's own bookkeeping: rows that fit, settings that become tables, and when time next matters."""
 
+from typing import Any
+
 from tradewind.domain.codes import (
     ACKED,
     CHARGE,
@@ -17,7 +19,19 @@ from tradewind.domain.codes import (
     TARGET,
     TIMEFRAME_NS,
 )
-from tradewind.domain.layout import BASE, EVERY_MS, FRAME_AT, MAX_MEMBERS, N_PARAMETERS, N_TUNING, N_WORDS, PRICE_SCALE_E9, QUOTE_ASSET, REPORTING, VENUE
+from tradewind.domain.layout import (
+    BASE,
+    EVERY_MS,
+    FRAME_AT,
+    MAX_MEMBERS,
+    N_PARAMETERS,
+    N_TUNING,
+    N_WORDS,
+    PRICE_SCALE_E9,
+    QUOTE_ASSET,
+    REPORTING,
+    VENUE,
+)
 from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
 from tradewind.kernel.jit import called, compiled
 from tradewind.kernel.must import must
@@ -27,7 +41,7 @@ SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
 
 
 @compiled
-def fits(s, row) -> bool:
+def fits(s: Any, row: Any) -> bool:
     """Whether the row's indices lie inside the tables; a row that does not fit is a fault and changes nothing."""
     return (
         must(s, 0 <= row.instrument < s.top.size, FAULT_INSTRUMENT)
@@ -37,12 +51,12 @@ def fits(s, row) -> bool:
 
 
 @compiled
-def is_answer(row) -> bool:
-    return row.kind == TARGET
+def is_answer(row: Any) -> bool:
+    return bool(row.kind == TARGET)
 
 
 @compiled
-def tally(s, row) -> None:
+def tally(s: Any, row: Any) -> None:
     """Counts what venues said."""
     if row.kind == CHARGE:
         s.count.fills += 1
@@ -57,7 +71,7 @@ def tally(s, row) -> None:
 
 
 @called
-def adopt(s, row) -> None:
+def adopt(s: Any, row: Any) -> None:
     """A setting becomes part of the tables the rooms read."""
     kind = row.kind
     if kind == RULE:
@@ -83,7 +97,7 @@ def adopt(s, row) -> None:
 
 
 @compiled
-def adopt_rule(s, row) -> None:
+def adopt_rule(s: Any, row: Any) -> None:
     i = row.instrument
     s.clock.n_instruments = max(s.clock.n_instruments, i + 1)
     if row.ref == PRICE_SCALE_E9:
@@ -102,7 +116,7 @@ def adopt_rule(s, row) -> None:
 
 
 @compiled
-def adopt_parameter(s, row) -> None:
+def adopt_parameter(s: Any, row: Any) -> None:
     value = float(row.value) / float(E9)
     if row.strategy >= 0:
         if must(s, 0 <= row.ref < N_PARAMETERS, FAULT_RULE):
@@ -116,7 +130,7 @@ def adopt_parameter(s, row) -> None:
 
 
 @compiled
-def adopt_right(s, row) -> None:
+def adopt_right(s: Any, row: Any) -> None:
     """A strategy may trade an instrument: it gets its full weight and its timer, time starts to matter."""
     k = row.strategy
     i = row.instrument
@@ -129,7 +143,7 @@ def adopt_right(s, row) -> None:
 
 
 @compiled
-def start(s) -> None:
+def start(s: Any) -> None:
     now = s.clock.now
     if s.clock.bar_due == NEVER and s.frame_ns[0] > 0:
         s.clock.bar_due = bars.next_end(s, now)
@@ -139,13 +153,13 @@ def start(s) -> None:
 
 
 @compiled
-def next_selection(s) -> int:
+def next_selection(s: Any) -> int:
     period = int(s.tuning[SELECT_PERIOD_S] * 1e9)
     return s.clock.now // period * period + period if period > 0 else NEVER
 
 
 @compiled
-def look_ahead(s) -> None:
+def look_ahead(s: Any) -> None:
     """The earliest moment at which time alone brings something."""
     c = s.clock
     soonest = min(min(c.bar_due, c.marked_due), c.select_due)
@@ -153,4 +167,3 @@ def look_ahead(s) -> None:
         for i in range(c.n_instruments):
             soonest = min(soonest, s.timer[k, i].due)
     c.next_due = soonest
-

@@ -75,16 +75,20 @@ def _difference(a: Any, b: Any, path: str) -> str | None:
         x, y = np.asarray(a), np.asarray(b)
         if x.dtype.names is not None:
             for index in np.ndindex(x.shape):
-                found = _difference(x[index], y[index], f"{path}{list(index)}") if x[index].tobytes() != y[index].tobytes() else None
+                found = (
+                    _difference(x[index], y[index], f"{path}{list(index)}") if x[index].tobytes() != y[index].tobytes() else None
+                )
                 if found:
                     return found
             return None
         bad = np.argwhere(np.atleast_1d(x != y))
-        return f"{path}{list(map(int, bad[0]))}: {np.atleast_1d(x)[tuple(bad[0])]} != {np.atleast_1d(y)[tuple(bad[0])]}" if len(bad) else None
+        return (
+            f"{path}{list(map(int, bad[0]))}: {np.atleast_1d(x)[tuple(bad[0])]} != {np.atleast_1d(y)[tuple(bad[0])]}"
+            if len(bad)
+            else None
+        )
     for name in names:
         if np.ascontiguousarray(a[name]).tobytes() != np.ascontiguousarray(b[name]).tobytes():
             found = _difference(a[name], b[name], f"{path}.{name}" if path else name)
             return found or f"{path}.{name}"
     return None
-
-

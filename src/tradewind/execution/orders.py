@@ -4,6 +4,8 @@ Every command is emitted as a row and then applied as a fact, so what the journa
 cannot differ.
 """
 
+from typing import Any
+
 from ..domain.codes import ACTIVE, CANCEL, HALT, LIMIT_IOC, SUBMIT, WHOLE
 from ..domain.orders import CANCELLING, FIRST_FINAL, FREE, UNKNOWN
 from ..kernel.emit import emit, evidence
@@ -13,7 +15,7 @@ PROBES = 8  # slots looked at for a free one before the table counts as full
 
 
 @compiled
-def free_id(s) -> int:
+def free_id(s: Any) -> int:
     """The next order id whose slot is free, or 0 where the table is full."""
     order_id = s.fact.ids.next_id
     for _ in range(PROBES):
@@ -25,7 +27,7 @@ def free_id(s) -> int:
 
 
 @compiled
-def submit(s, order_id: int, k: int, i: int, side: int, layer: int, t, quantity: int, out):
+def submit(s: Any, order_id: int, k: int, i: int, side: int, layer: int, t: Any, quantity: int, out: Any) -> Any:
     """EVIDENCE and SUBMIT rows for target t; returns the SUBMIT row, still to be applied as a fact."""
     evidence(s, out, i, k, order_id, t.cause, t.measured, t.threshold)
     r = emit(s, out, SUBMIT, i)
@@ -42,13 +44,13 @@ def submit(s, order_id: int, k: int, i: int, side: int, layer: int, t, quantity:
 
 
 @compiled
-def cancellable(o) -> bool:
+def cancellable(o: Any) -> bool:
     """A live order nobody has asked to cancel yet."""
     return FREE < o.status < FIRST_FINAL and o.status != CANCELLING and o.status != UNKNOWN
 
 
 @compiled
-def cancel(s, o, cause: int, out):
+def cancel(s: Any, o: Any, cause: int, out: Any) -> Any:
     """The CANCEL row of order o, still to be applied as a fact."""
     r = emit(s, out, CANCEL, o.instrument)
     r.strategy = o.strategy
@@ -62,7 +64,7 @@ def cancel(s, o, cause: int, out):
 
 
 @called
-def step_down(s, rung: int, cause: int, out):
+def step_down(s: Any, rung: int, cause: int, out: Any) -> Any:
     """The HALT row that moves the ladder down, still to be applied as a fact."""
     r = emit(s, out, HALT, 0)
     r.value = rung
@@ -71,12 +73,12 @@ def step_down(s, rung: int, cause: int, out):
 
 
 @compiled
-def may_open(s) -> bool:
+def may_open(s: Any) -> bool:
     """Whether the ladder allows new risk at all."""
     return s.fact.ladder.rung <= ACTIVE + 1
 
 
 @compiled
-def rests(t) -> bool:
+def rests(t: Any) -> bool:
     """Whether the target's order may rest; one that may not is wished once."""
     return t.otype != LIMIT_IOC

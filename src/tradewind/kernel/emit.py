@@ -1,11 +1,13 @@
 """How a command row gets into `out`."""
 
+from typing import Any
+
 from ..domain.codes import EVIDENCE, FIRST, VERDICT, WHOLE
 from .jit import compiled
 
 
 @compiled
-def emit(s, out, kind: int, instrument: int):
+def emit(s: Any, out: Any, kind: int, instrument: int) -> Any:
     """The next row of `out`, zeroed, dated now. The driver keeps room (see machine.ROOM)."""
     r = out[s.clock.n_out]
     s.clock.n_out += 1
@@ -27,7 +29,9 @@ def emit(s, out, kind: int, instrument: int):
 
 
 @compiled
-def evidence(s, out, instrument: int, strategy: int, order_id: int, cause: int, measured: float, threshold: float) -> None:
+def evidence(
+    s: Any, out: Any, instrument: int, strategy: int, order_id: int, cause: int, measured: float, threshold: float
+) -> None:
     """Why the command that follows was decided: a measured value against a threshold, both kept in 1e-9."""
     r = emit(s, out, EVIDENCE, instrument)
     r.marks = FIRST
@@ -39,7 +43,7 @@ def evidence(s, out, instrument: int, strategy: int, order_id: int, cause: int, 
 
 
 @compiled
-def verdict(s, out, instrument: int, code: int, refused: int, ref: int) -> None:
+def verdict(s: Any, out: Any, instrument: int, code: int, refused: int, ref: int) -> None:
     """A value was quarantined: what it was and which message made it."""
     s.count.verdicts += 1
     r = emit(s, out, VERDICT, instrument)

@@ -44,7 +44,7 @@ def _njit(function: F, options: dict[str, Any]) -> F:
     if Record.__repr__ is not _short_repr:
         # Numba formats the argument types of every pass of every function for its event log, listened to or not. The state
         # is a record of some five hundred nested fields: formatting it took nine tenths of the compile time.
-        Record.__repr__ = _short_repr
+        Record.__repr__ = _short_repr  # type: ignore[method-assign]
     from .pipeline import EntryCompiler, RoomCompiler
 
     compiler = EntryCompiler if "cache" in options else RoomCompiler

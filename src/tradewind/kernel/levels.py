@@ -1,11 +1,13 @@
 """Sorted price levels, read by whoever needs a book: ascending keys (see market.books), best last."""
 
+from typing import Any
+
 from ..domain.codes import BUY
 from .jit import called, compiled
 
 
 @compiled
-def bisect(keys, key: int, n: int) -> int:
+def bisect(keys: Any, key: int, n: int) -> int:
     """The last index under n whose key is at most `key`, or -1."""
     low = 0
     high = n
@@ -19,7 +21,7 @@ def bisect(keys, key: int, n: int) -> int:
 
 
 @called
-def quantity_at(s, i: int, side: int, price: int) -> int:
+def quantity_at(s: Any, i: int, side: int, price: int) -> int:
     """What rests at a price, 0 where nothing does."""
     key = price if side == BUY else -price
     keys = s.level_key[i, side]

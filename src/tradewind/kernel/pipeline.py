@@ -56,7 +56,7 @@ class EntryLibrary(JITCodeLibrary):  # type: ignore[misc]
     def finalize(self) -> None:
         """Links the closure of all rooms, then goes on as Numba does."""
         found: dict[int, Any] = {}
-        todo = list(self._linking_libraries)
+        todo = list(self._linking_libraries)  # type: ignore[has-type]
         while todo:
             library = todo.pop(0)
             if id(library) not in found:

@@ -16,7 +16,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 PREFIX = "tradewind_twin"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ class _Rewrite(ast.NodeTransformer):
 class _Loader(importlib.machinery.SourceFileLoader):
     fields: frozenset[str] = frozenset()
 
-    def get_code(self, fullname: str):  # type: ignore[no-untyped-def]
+    def get_code(self, fullname: str) -> CodeType:
         source = Path(self.path).read_text()
         tree = ast.parse(source, self.path)
         if not fullname.startswith(f"{PREFIX}.domain"):
@@ -54,7 +54,9 @@ class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self) -> None:
         self.extra: dict[str, Path] = {}
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname.split(".")[0] != PREFIX:
             return None
         last = fullname.rsplit(".", 1)[-1]
@@ -64,7 +66,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         if not file.exists():
             return None
         loader = _Loader(fullname, str(file))
-        return importlib.util.spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=[str(place)] if package else None)
+        return importlib.util.spec_from_file_location(
+            fullname, file, loader=loader, submodule_search_locations=[str(place)] if package else None
+        )
 
 
 _FINDER = _Finder()

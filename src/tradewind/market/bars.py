@@ -3,12 +3,14 @@
 `past` keeps the closes of the last `history` bars as integers in price units, so that windowed sums are exact.
 """
 
+from typing import Any
+
 from ..domain.codes import NEVER, SYNCED
 from ..kernel.jit import compiled
 
 
 @compiled
-def add_trade(s, row) -> None:
+def add_trade(s: Any, row: Any) -> None:
     """A trade enters the bar in the making of every timeframe."""
     for k in range(s.frame_ns.size):
         b = s.bar[row.instrument, k]
@@ -24,7 +26,7 @@ def add_trade(s, row) -> None:
 
 
 @compiled
-def closes(s, i: int, k: int, end_ns: int) -> bool:
+def closes(s: Any, i: int, k: int, end_ns: int) -> bool:
     """Closes the bar in the making if anything traded in it."""
     b = s.bar[i, k]
     if b.trades == 0:
@@ -34,7 +36,7 @@ def closes(s, i: int, k: int, end_ns: int) -> bool:
 
 
 @compiled
-def finish(s, i: int, k: int, end_ns: int) -> None:
+def finish(s: Any, i: int, k: int, end_ns: int) -> None:
     b = s.bar[i, k]
     b.c_open = b.open
     b.c_high = b.high
@@ -50,7 +52,7 @@ def finish(s, i: int, k: int, end_ns: int) -> None:
 
 
 @compiled
-def next_end(s, now: int) -> int:
+def next_end(s: Any, now: int) -> int:
     """The first boundary of any timeframe after `now`."""
     soonest = NEVER
     for k in range(s.frame_ns.size):
@@ -60,7 +62,7 @@ def next_end(s, now: int) -> int:
 
 
 @compiled
-def take(s, row, k: int) -> None:
+def take(s: Any, row: Any, k: int) -> None:
     """A finished bar becomes the closed bar of timeframe k."""
     i = row.instrument
     b = s.bar[i, k]
@@ -75,7 +77,7 @@ def take(s, row, k: int) -> None:
 
 
 @compiled
-def frame_of(s, row) -> int:
+def frame_of(s: Any, row: Any) -> int:
     """The timeframe a BAR row belongs to, -1 where it is none of the composed ones."""
     for f in range(s.frame_code.size):
         if s.frame_code[f] == row.strategy and s.frame_ns[f] > 0:
@@ -84,7 +86,7 @@ def frame_of(s, row) -> int:
 
 
 @compiled
-def touch(s, row) -> None:
+def touch(s: Any, row: Any) -> None:
     """Where a market is known by bars alone, its touch is the close."""
     top = s.top[row.instrument]
     top.moved = 1
@@ -99,7 +101,7 @@ def touch(s, row) -> None:
 
 
 @compiled
-def merges(s, i: int, f: int, longer: int) -> bool:
+def merges(s: Any, i: int, f: int, longer: int) -> bool:
     """The bar that just closed at timeframe f goes into the longer one; True where it was that one's last part."""
     if s.frame_ns[longer] <= 0:
         return False

@@ -4,6 +4,8 @@ A level's key is its price for bids and minus its price for asks: both sides asc
 side drops its deepest level and remembers how deep it is complete (`horizon`).
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, EMPTY, FIRST, NEVER, SELL, SNAPSHOT, SYNCED
 from ..kernel.jit import compiled
 from ..kernel.levels import bisect
@@ -12,7 +14,7 @@ NEAR = 12  # levels searched one by one from the touch before bisecting
 
 
 @compiled
-def clear(s, i: int) -> None:
+def clear(s: Any, i: int) -> None:
     """Forgets every level."""
     b = s.book[i]
     b.depth[BUY] = 0
@@ -22,7 +24,7 @@ def clear(s, i: int) -> None:
 
 
 @compiled
-def enter(s, row) -> None:
+def enter(s: Any, row: Any) -> None:
     """One row of an admitted message: a snapshot's first row empties the book, a row of ids alone changes no level."""
     if row.marks & SNAPSHOT and row.marks & FIRST:
         clear(s, row.instrument)
@@ -31,7 +33,7 @@ def enter(s, row) -> None:
 
 
 @compiled
-def put(s, row) -> None:
+def put(s: Any, row: Any) -> None:
     """Sets one level."""
     side = int(row.side)
     key = row.price if side == BUY else -row.price
@@ -58,7 +60,7 @@ def put(s, row) -> None:
 
 
 @compiled
-def insert(s, b, side: int, at: int, key: int, quantity: int, keys, quantities) -> None:
+def insert(s: Any, b: Any, side: int, at: int, key: int, quantity: int, keys: Any, quantities: Any) -> None:
     n = b.depth[side]
     if n == keys.size:
         s.count.overflow += 1
@@ -79,7 +81,7 @@ def insert(s, b, side: int, at: int, key: int, quantity: int, keys, quantities) 
 
 
 @compiled
-def cut(s, i: int, deepest: int) -> None:
+def cut(s: Any, i: int, deepest: int) -> None:
     """A venue that sends only the best levels says nothing of those that fall out of them: they go."""
     for side in range(2):
         extra = s.book[i].depth[side] - deepest
@@ -93,7 +95,7 @@ def cut(s, i: int, deepest: int) -> None:
 
 
 @compiled
-def settle(s, row) -> None:
+def settle(s: Any, row: Any) -> None:
     """After a whole message: the touch is what the book says; `moved` tells whether a best price changed."""
     i = row.instrument
     b = s.book[i]
@@ -123,7 +125,7 @@ def settle(s, row) -> None:
 
 
 @compiled
-def complete(s, i: int) -> bool:
+def complete(s: Any, i: int) -> bool:
     """Both sides are there and the touch lies above what a full table had to forget."""
     b = s.book[i]
     return (
@@ -135,7 +137,7 @@ def complete(s, i: int) -> bool:
 
 
 @compiled
-def quote(s, row) -> None:
+def quote(s: Any, row: Any) -> None:
     """One side of a best-quote message. Instruments without a depth stream take their touch from it."""
     i = row.instrument
     q = s.quoted[i]
@@ -146,13 +148,18 @@ def quote(s, row) -> None:
 
 
 @compiled
-def compare(s, i: int) -> None:
+def compare(s: Any, i: int) -> None:
     """Counts whether book and best quote agree wherever both carry the same update id."""
     q = s.quoted[i]
     top = s.top[i]
     if q.id != s.book[i].last_id or q.id == 0 or top.condition != SYNCED:
         return
-    same = q.price[BUY] == top.bid and q.price[SELL] == top.ask and q.quantity[BUY] == top.bid_quantity and q.quantity[SELL] == top.ask_quantity
+    same = (
+        q.price[BUY] == top.bid
+        and q.price[SELL] == top.ask
+        and q.quantity[BUY] == top.bid_quantity
+        and q.quantity[SELL] == top.ask_quantity
+    )
     if same:
         q.n_same += 1
     else:
@@ -160,7 +167,7 @@ def compare(s, i: int) -> None:
 
 
 @compiled
-def adopt(s, row) -> None:
+def adopt(s: Any, row: Any) -> None:
     """The touch of an instrument without a depth stream is its best quote."""
     i = row.instrument
     q = s.quoted[i]

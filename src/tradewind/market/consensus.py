@@ -5,13 +5,15 @@ within the other two's band. The group of an asset is every instrument with that
 the asset's rate. Grade A: at least three agree; B: two agree; C: one source; none: two that disagree, or nobody.
 """
 
+from typing import Any
+
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
 from ..domain.layout import BASE, JUMP_BP, QUOTE_ASSET, STALE_NS
 from ..kernel.jit import compiled
 
 
 @compiled
-def update(s, i: int) -> None:
+def update(s: Any, i: int) -> None:
     """Takes in the new touch of instrument i."""
     g = s.group[s.fact.rule[i, BASE]]
     n = 0
@@ -31,7 +33,7 @@ def update(s, i: int) -> None:
 
 
 @compiled
-def place(g, n: int, x: float) -> None:
+def place(g: Any, n: int, x: float) -> None:
     """Insertion into the sorted votes."""
     k = n
     while k > 0 and g.vote[k - 1] > x:
@@ -41,7 +43,7 @@ def place(g, n: int, x: float) -> None:
 
 
 @compiled
-def conclude(g, n: int, tolerance: float, now: int) -> None:
+def conclude(g: Any, n: int, tolerance: float, now: int) -> None:
     g.voters = n
     g.ts = now
     if n == 0:
@@ -56,7 +58,7 @@ def conclude(g, n: int, tolerance: float, now: int) -> None:
 
 
 @compiled
-def grade_of(g, n: int, tolerance: float) -> int:
+def grade_of(g: Any, n: int, tolerance: float) -> int:
     """How many votes lie within `tolerance` (a ratio) of the reference decides the grade."""
     agree = 0
     for k in range(n):

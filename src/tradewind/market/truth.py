@@ -4,6 +4,8 @@ Integrity judges a message and invalidates the book; a depth row is never refuse
 message made, and refuses the derived value: the row stays on the tape, the verdict becomes a row of its own.
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, DEPTH, INVALID, PROOF_CHAIN, PROOF_CRC32, RESYNC, SECOND, SELL, SNAPSHOT, STALE, SYNCED
 from ..domain.layout import BARS_ONLY, BASE, JUMP_BP, PROOF, QUOTE_ASSET, STALE_NS
 from ..domain.reasons import (
@@ -27,7 +29,7 @@ TRUST_STEP = 1.0 / 64.0
 
 
 @compiled
-def continues(s, row, out) -> bool:
+def continues(s: Any, row: Any, out: Any) -> bool:
     """Whether the row follows the last one of its stream; a hole between rim and machine invalidates the book."""
     source = s.source[row.source]
     expected = (source.last_seq + 1) & SEQ_MASK
@@ -40,7 +42,7 @@ def continues(s, row, out) -> bool:
 
 
 @called
-def hole(s, row, out) -> bool:
+def hole(s: Any, row: Any, out: Any) -> bool:
     """Counts a hole; a row told twice is dropped, a missing one takes the book with it."""
     source = s.source[row.source]
     source.holes += 1
@@ -56,7 +58,7 @@ def hole(s, row, out) -> bool:
 
 
 @compiled
-def invalidate(s, i: int) -> None:
+def invalidate(s: Any, i: int) -> None:
     """Nobody may read this book until a snapshot heals it."""
     top = s.top[i]
     top.condition = INVALID
@@ -66,7 +68,7 @@ def invalidate(s, i: int) -> None:
 
 
 @compiled
-def admits(s, row, out) -> bool:
+def admits(s: Any, row: Any, out: Any) -> bool:
     """At the first row of a depth message: whether the message belongs on this book."""
     i = row.instrument
     b = s.book[i]
@@ -85,7 +87,7 @@ def admits(s, row, out) -> bool:
 
 
 @called
-def joins(s, row, out) -> bool:
+def joins(s: Any, row: Any, out: Any) -> bool:
     """A message whose previous id is not the book's: old, the first after a snapshot, or a gap."""
     b = s.book[row.instrument]
     if row.ref <= b.last_id:
@@ -100,7 +102,7 @@ def joins(s, row, out) -> bool:
 
 
 @compiled
-def proves(s, row, out) -> bool:
+def proves(s: Any, row: Any, out: Any) -> bool:
     """At the last row of a depth message: whether the venue's own proof agrees with the book."""
     i = row.instrument
     if s.fact.rule[i, PROOF] != PROOF_CRC32:
@@ -113,7 +115,7 @@ def proves(s, row, out) -> bool:
 
 
 @called
-def checksum(s, i: int) -> int:
+def checksum(s: Any, i: int) -> int:
     """CRC32 over the ten best asks, then the ten best bids, each price and quantity as bare digits (Kraken, book v2)."""
     crc = 0xFFFFFFFF
     for side in (SELL, BUY):
@@ -125,7 +127,7 @@ def checksum(s, i: int) -> int:
 
 
 @compiled
-def believes(s, i: int, out) -> bool:
+def believes(s: Any, i: int, out: Any) -> bool:
     """Whether the touch a message made can be used. Sets top.good; a refusal becomes a VERDICT row once an episode."""
     top = s.top[i]
     if top.bid <= 0 or top.ask <= 0:
@@ -146,7 +148,7 @@ def believes(s, i: int, out) -> bool:
 
 
 @called
-def crossed(s, i: int, out) -> bool:
+def crossed(s: Any, i: int, out: Any) -> bool:
     """A crossed touch is never used; one that stays takes the book with it."""
     top = s.top[i]
     if top.suspect == CROSSED_BOOK and s.clock.now - top.changed_ns > CROSSED_TOLERANCE_NS and top.condition == SYNCED:
@@ -155,7 +157,7 @@ def crossed(s, i: int, out) -> bool:
 
 
 @called
-def confirmed(s, i: int, mid: float) -> bool:
+def confirmed(s: Any, i: int, mid: float) -> bool:
     """A jump is real if the other sources stand there too, or if it stood long enough where nobody else can say."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
@@ -167,7 +169,7 @@ def confirmed(s, i: int, mid: float) -> bool:
 
 
 @called
-def refuse(s, i: int, code: int, what: int, out) -> bool:
+def refuse(s: Any, i: int, code: int, what: int, out: Any) -> bool:
     """Marks the touch unusable and tells it once an episode."""
     top = s.top[i]
     top.good = 0
@@ -179,7 +181,7 @@ def refuse(s, i: int, code: int, what: int, out) -> bool:
 
 
 @compiled
-def weigh(s, i: int, out) -> None:
+def weigh(s: Any, i: int, out: Any) -> None:
     """After consensus: moves the source's trust, and refuses its touch while it stands off the others."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
@@ -198,7 +200,7 @@ def weigh(s, i: int, out) -> None:
 
 
 @compiled
-def age(s, i: int) -> None:
+def age(s: Any, i: int) -> None:
     """A synced book that has not been heard of for too long is stale until its next message."""
     top = s.top[i]
     if top.condition == SYNCED and s.clock.now - top.ts > s.fact.rule[i, STALE_NS]:
@@ -206,7 +208,7 @@ def age(s, i: int) -> None:
 
 
 @compiled
-def sound_bar(s, row, out) -> bool:
+def sound_bar(s: Any, row: Any, out: Any) -> bool:
     """Whether a bar's four prices can belong together; a broken one is told and left out."""
     value = row.value
     low_below = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)

@@ -4,6 +4,8 @@
 function over the whole journal and nothing else. Opinions (books, features, weights) live elsewhere and may be lost.
 """
 
+from typing import Any
+
 from ..domain.codes import (
     ACKED,
     BALANCE,
@@ -48,7 +50,7 @@ from . import ledger, positions
 
 
 @compiled
-def apply(s, row) -> None:
+def apply(s: Any, row: Any) -> None:
     """One journaled row changes what is true."""
     kind = row.kind
     if kind == SUBMIT:
@@ -66,7 +68,7 @@ def apply(s, row) -> None:
 
 
 @called
-def settings(s, row) -> None:
+def settings(s: Any, row: Any) -> None:
     """Rules, limits, rights, money from outside, and the ladder."""
     kind = row.kind
     if kind == RULE:
@@ -87,13 +89,13 @@ def settings(s, row) -> None:
 
 
 @compiled
-def find(s, order_id: int):
+def find(s: Any, order_id: int) -> Any:
     """The order's record: its slot is its id modulo the table, so an ended order stays until its slot is needed."""
     return s.fact.order[order_id & (s.fact.order.size - 1)]
 
 
 @called
-def submit(s, row) -> None:
+def submit(s: Any, row: Any) -> None:
     """A decided order begins to count, before a byte of it leaves."""
     o = find(s, row.ref)
     o.id = row.ref
@@ -120,7 +122,7 @@ def submit(s, row) -> None:
 
 
 @compiled
-def advance(s, o, event: int) -> None:
+def advance(s: Any, o: Any, event: int) -> None:
     """The order's next state by the table; its end releases what it had reserved."""
     old = o.status
     new = TRANSITION[old, event]
@@ -139,7 +141,7 @@ def advance(s, o, event: int) -> None:
 
 
 @called
-def report(s, row) -> None:
+def report(s: Any, row: Any) -> None:
     """What a venue said of an order, fills apart."""
     o = find(s, row.ref)
     if o.id != row.ref:
@@ -163,7 +165,7 @@ def report(s, row) -> None:
 
 
 @compiled
-def hold(s, row) -> None:
+def hold(s: Any, row: Any) -> None:
     """The first row of a fill waits in the order for its charge."""
     o = find(s, row.ref)
     if o.id != row.ref:
@@ -176,7 +178,7 @@ def hold(s, row) -> None:
 
 
 @called
-def charge_fill(s, row) -> None:
+def charge_fill(s: Any, row: Any) -> None:
     """The second row of a fill: now it is booked, once, whatever the order's state."""
     o = find(s, row.ref)
     if o.id != row.ref or o.held_quantity == 0:
@@ -199,7 +201,7 @@ def charge_fill(s, row) -> None:
 
 
 @compiled
-def told_before(s, i: int, trade_id: int) -> bool:
+def told_before(s: Any, i: int, trade_id: int) -> bool:
     """Whether this trade id was booked among the last `N_SEEN` of its instrument; remembers it if not."""
     ring = s.fact.seen[i]
     for k in range(N_SEEN):

@@ -5,6 +5,8 @@ cost, OPENING where money came from, ROUNDING the difference between what a venu
 gives, SUSPENSE what nobody has explained. For every asset all accounts sum to zero, always.
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, SPOT
 from ..domain.layout import BASE, BASE_NUM, CASH, COST_DEN, COST_NUM, FEES, OPENING, PAYOFF, QUOTE_ASSET, ROUNDING, TRADING, VENUE
 from ..domain.reasons import FAULT_MONEY_OVERFLOW
@@ -14,21 +16,21 @@ from ..kernel.must import must
 
 
 @compiled
-def post(s, debit: int, credit: int, venue: int, asset: int, amount: int) -> None:
+def post(s: Any, debit: int, credit: int, venue: int, asset: int, amount: int) -> None:
     """Moves `amount` of an asset from account `credit` to account `debit`."""
     s.fact.ledger[debit, venue, asset] += amount
     s.fact.ledger[credit, venue, asset] -= amount
 
 
 @compiled
-def exact_cost(s, i: int, price: int, quantity: int) -> int:
+def exact_cost(s: Any, i: int, price: int, quantity: int) -> int:
     """Price times quantity in money units of the quote asset, half to even."""
     rule = s.fact.rule[i]
     return muldiv_half_even(price * quantity, rule[COST_NUM], rule[COST_DEN])
 
 
 @called
-def book_fill(s, o, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> None:
+def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> None:
     """Books one fill of order o: both legs, the fee, the rounding; then the position."""
     i = o.instrument
     rule = s.fact.rule[i]
@@ -49,7 +51,7 @@ def book_fill(s, o, price: int, quantity: int, cost: int, fee: int, fee_asset: i
 
 
 @compiled
-def move(s, o, sign: int, quantity: int, cost: int, fee: int) -> int:
+def move(s: Any, o: Any, sign: int, quantity: int, cost: int, fee: int) -> int:
     """The position after a fill, at average cost; returns what the fill realised, in money units of the quote asset.
 
     A fill that reverses the position closes it first and opens the rest at its own price.
@@ -73,13 +75,13 @@ def move(s, o, sign: int, quantity: int, cost: int, fee: int) -> int:
 
 
 @compiled
-def deposit(s, venue: int, asset: int, amount: int) -> None:
+def deposit(s: Any, venue: int, asset: int, amount: int) -> None:
     """Money that came from, or went to, the outside."""
     post(s, CASH, OPENING, venue, asset, amount)
 
 
 @compiled
-def total_worth(s) -> float:
+def total_worth(s: Any) -> float:
     """Everything we hold, in whole units of the reporting currency; assets without a rate count nothing."""
     total = 0.0
     for asset in range(s.clock.n_assets):

@@ -4,6 +4,8 @@ Every live order, UNKNOWN ones included, counts in full: `open_buy` and `open_se
 asset it could take in `reserved`.
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, SPOT
 from ..domain.layout import BASE, BASE_NUM, COST_DEN, COST_NUM, PAYOFF, QUOTE_ASSET, VENUE
 from ..kernel.fixed import muldiv_up
@@ -11,7 +13,7 @@ from ..kernel.jit import compiled
 
 
 @compiled
-def leave_open(s, o, left: int) -> None:
+def leave_open(s: Any, o: Any, left: int) -> None:
     """From now on `left` of order o can still trade: exposure and reserve follow."""
     p = s.fact.position[o.strategy, o.instrument]
     rule = s.fact.rule[o.instrument]
@@ -32,7 +34,7 @@ def leave_open(s, o, left: int) -> None:
 
 
 @compiled
-def worst(s, i: int, side: int) -> int:
+def worst(s: Any, i: int, side: int) -> int:
     """The book-wide position of instrument i if every open order of `side` filled, in quantity units."""
     total = 0
     for k in range(s.clock.n_strategies):
@@ -42,7 +44,7 @@ def worst(s, i: int, side: int) -> int:
 
 
 @compiled
-def held(s, i: int) -> int:
+def held(s: Any, i: int) -> int:
     """The book-wide position of instrument i in quantity units."""
     total = 0
     for k in range(s.clock.n_strategies):

@@ -1,12 +1,14 @@
 """Breakers: what steps the ladder down by itself."""
 
+from typing import Any
+
 from ..domain.codes import REDUCE_ONLY
 from ..domain.layout import DRAWDOWN_E4
 from ..kernel.jit import compiled
 
 
 @compiled
-def drawdown_rung(s) -> int:
+def drawdown_rung(s: Any) -> int:
     """The rung equity asks for: REDUCE_ONLY once it fell further below its peak than the limit, else 0."""
     b = s.budget
     if b.equity > b.peak:

@@ -1,5 +1,7 @@
 """What we may: exposure at worst case, the order-rate budget, and the note a refusal leaves."""
 
+from typing import Any
+
 from ..domain.codes import BUY, SECOND
 from ..domain.layout import COST_DEN, COST_NUM, ORDERS_PER_S, QUOTE_ASSET
 from ..domain.reasons import RATE_LIMIT
@@ -9,7 +11,7 @@ MONEY = 1e-8
 
 
 @compiled
-def note(s, k: int, i: int, code: int, measured: float, threshold: float) -> int:
+def note(s: Any, k: int, i: int, code: int, measured: float, threshold: float) -> int:
     """Leaves word of why strategy k did not act on instrument i; returns the code."""
     n = s.noted[k, i]
     n.code = code
@@ -20,7 +22,7 @@ def note(s, k: int, i: int, code: int, measured: float, threshold: float) -> int
 
 
 @compiled
-def position_worth(s, scope: int, i: int, side: int, price: int, quantity: int) -> float:
+def position_worth(s: Any, scope: int, i: int, side: int, price: int, quantity: int) -> float:
     """Worst-case position of instrument i after the order, in whole quote units, of strategy scope - 1 or (0) of the book."""
     net = quantity if side == BUY else -quantity
     first = 0 if scope == 0 else scope - 1
@@ -33,7 +35,7 @@ def position_worth(s, scope: int, i: int, side: int, price: int, quantity: int) 
 
 
 @compiled
-def spend(s, k: int, i: int) -> int:
+def spend(s: Any, k: int, i: int) -> int:
     """Takes one order out of the rate budget (token bucket of one second's depth)."""
     b = s.budget
     per_s = s.fact.limit[0, ORDERS_PER_S]
@@ -48,7 +50,7 @@ def spend(s, k: int, i: int) -> int:
 
 
 @compiled
-def measure(s) -> None:
+def measure(s: Any) -> None:
     """Gross and net exposure of all positions at the last believed mids, open orders at worst case, in reporting units."""
     gross = 0.0
     net = 0.0

@@ -4,6 +4,8 @@ Worst case throughout: every open order, UNKNOWN ones included, counts as filled
 book-wide position passes the exposure limits, never the hygiene ones.
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, CANCEL_ONLY, CAUTIOUS, GRADE_A, GRADE_B, GRADE_NONE, REDUCE_ONLY, SPOT, SYNCED
 from ..domain.layout import (
     BASE,
@@ -24,7 +26,6 @@ from ..domain.layout import (
     MIN_GRADE,
     MIN_NOTIONAL,
     MIN_QUANTITY,
-
     PAYOFF,
     QUOTE_ASSET,
     TAKER_FEE_E7,
@@ -50,7 +51,6 @@ from ..domain.reasons import (
     QUANTITY_OFF_LOT,
     QUANTITY_TOO_SMALL,
     RANGE_EXCEEDED,
-    RATE_LIMIT,
     SELF_CROSS,
     TOO_MANY_OPEN,
 )
@@ -61,7 +61,7 @@ MONEY = 1e-8
 
 
 @compiled
-def review(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
+def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
     """0 where strategy k may send this order now, else why not; the numbers are in s.noted[k, i]."""
     reason = permitted(s, k, i)
     if reason == 0:
@@ -80,7 +80,7 @@ def review(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 
 @compiled
-def permitted(s, k: int, i: int) -> int:
+def permitted(s: Any, k: int, i: int) -> int:
     """Right, ladder, book, age of the data."""
     if s.fact.right[k, i] == 0:
         return limits.note(s, k, i, NO_RIGHT, 0.0, 0.0)
@@ -97,7 +97,7 @@ def permitted(s, k: int, i: int) -> int:
 
 
 @compiled
-def well_formed(s, k: int, i: int, price: int, quantity: int) -> int:
+def well_formed(s: Any, k: int, i: int, price: int, quantity: int) -> int:
     """Tick, lot, minima: what the venue would refuse anyway, refused here with its numbers."""
     rule = s.fact.rule[i]
     if price <= 0 or price % rule[TICK] != 0:
@@ -115,14 +115,14 @@ def well_formed(s, k: int, i: int, price: int, quantity: int) -> int:
 
 
 @compiled
-def notional(s, i: int, price: int, quantity: int) -> float:
+def notional(s: Any, i: int, price: int, quantity: int) -> float:
     """Whole units of the quote asset."""
     rule = s.fact.rule[i]
     return float(price * quantity) * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY
 
 
 @compiled
-def collared(s, k: int, i: int, side: int, price: int) -> int:
+def collared(s: Any, k: int, i: int, side: int, price: int) -> int:
     """The price stays near the reference; how near depends on how many sources agree on it."""
     rule = s.fact.rule[i]
     g = s.group[rule[BASE]]
@@ -141,7 +141,7 @@ def collared(s, k: int, i: int, side: int, price: int) -> int:
 
 
 @compiled
-def reduces(s, i: int, side: int) -> bool:
+def reduces(s: Any, i: int, side: int) -> bool:
     """Whether an order of this side can only make the book-wide position smaller."""
     net = 0
     for k in range(s.clock.n_strategies):
@@ -151,7 +151,7 @@ def reduces(s, i: int, side: int) -> bool:
 
 
 @compiled
-def affordable(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
+def affordable(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
     """Spot orders need free balance at their venue, everything open already deducted."""
     rule = s.fact.rule[i]
     if rule[PAYOFF] != SPOT or s.fact.limit[0, TRACKS_BALANCE] == 0:
@@ -169,7 +169,7 @@ def affordable(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 
 @compiled
-def exposure(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
+def exposure(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
     """Order size, position, gross and net in the reporting currency, for the book and for the strategy."""
     rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
     adds = notional(s, i, price, quantity) * rate
@@ -198,7 +198,7 @@ def exposure(s, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 
 @compiled
-def own_side(s, k: int, i: int, side: int, price: int) -> int:
+def own_side(s: Any, k: int, i: int, side: int, price: int) -> int:
     """No order may meet one of our own: the other side's working orders of every strategy are looked at."""
     other = 1 - side
     for j in range(s.clock.n_strategies):
@@ -213,5 +213,3 @@ def own_side(s, k: int, i: int, side: int, price: int) -> int:
             if (side == BUY and price >= o.price) or (side != BUY and price <= o.price):
                 return limits.note(s, k, i, SELF_CROSS, float(price), float(o.price))
     return 0
-
-

@@ -1,5 +1,7 @@
 """Sizing: how much, before the review says whether."""
 
+from typing import Any
+
 from ..domain.layout import COST_DEN, COST_NUM, FRACTION, LOT, QUOTE_ASSET, RISK
 from ..kernel.jit import called, compiled
 
@@ -7,7 +9,7 @@ MONEY = 1e-8
 
 
 @compiled
-def fixed_fraction(s, i: int, fraction: float, price: int) -> int:
+def fixed_fraction(s: Any, i: int, fraction: float, price: int) -> int:
     """The quantity worth `fraction` of equity at `price`, rounded down to the lot; 0 without a rate."""
     rule = s.fact.rule[i]
     unit = float(price) * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY * s.group[rule[QUOTE_ASSET]].reference
@@ -17,7 +19,7 @@ def fixed_fraction(s, i: int, fraction: float, price: int) -> int:
 
 
 @compiled
-def volatility_target(s, i: int, risk: float, volatility: float, confidence: float, price: int) -> int:
+def volatility_target(s: Any, i: int, risk: float, volatility: float, confidence: float, price: int) -> int:
     """The quantity whose one-horizon deviation is `risk` of equity, scaled by confidence (0 to 1), rounded down to the lot."""
     if volatility <= 0.0:
         return 0
@@ -25,7 +27,7 @@ def volatility_target(s, i: int, risk: float, volatility: float, confidence: flo
 
 
 @compiled
-def to_lot(s, i: int, quantity: float) -> int:
+def to_lot(s: Any, i: int, quantity: float) -> int:
     """Rounds down to the lot: always toward less risk."""
     lot = s.fact.rule[i, LOT]
     if quantity >= 4e18 or quantity <= 0.0:
@@ -34,7 +36,7 @@ def to_lot(s, i: int, quantity: float) -> int:
 
 
 @called
-def renew(s) -> None:
+def renew(s: Any) -> None:
     """Each selector period: what one order of each strategy may be, on every instrument it has a right to."""
     for k in range(s.clock.n_strategies):
         for i in range(s.clock.n_instruments):
@@ -43,7 +45,7 @@ def renew(s) -> None:
 
 
 @compiled
-def size(s, k: int, i: int, price: int) -> int:
+def size(s: Any, k: int, i: int, price: int) -> int:
     """By volatility and confidence where the strategy names a risk, else by its fraction of equity."""
     p = s.parameter[k]
     if p[RISK] > 0.0:

@@ -6,12 +6,13 @@ our feed shows it at t + order_ns + feed_ns, which is the venue's book at t + or
 Order is kept on every connection: nothing overtakes.
 """
 
+from typing import Any
+
 from ..kernel.jit import compiled
 
 
-
 @compiled
-def jitter(d) -> int:
+def jitter(d: Any) -> int:
     """0 to jitter_ns, from the desk's own generator."""
     if d.jitter_ns <= 0:
         return 0
@@ -20,14 +21,14 @@ def jitter(d) -> int:
 
 
 @compiled
-def arrives(d, now: int) -> int:
+def arrives(d: Any, now: int) -> int:
     """When a request sent now acts."""
     d.last_ask = max(d.last_ask, now + d.to_venue_ns + jitter(d))
     return d.last_ask
 
 
 @compiled
-def returns(d, now: int) -> int:
+def returns(d: Any, now: int) -> int:
     """When a report made now is heard."""
     d.last_tell = max(d.last_tell, now + d.from_venue_ns + jitter(d))
     return d.last_tell

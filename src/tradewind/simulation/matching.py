@@ -4,6 +4,8 @@ The market does not react to us. A resting order is filled when the opposing bes
 trades at its price once what stood ahead is gone; an aggressive one takes what the book shows, level by level.
 """
 
+from typing import Any
+
 from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, NEVER, REPORT, SELL
 from ..domain.reasons import FAULT_QUEUE_FULL
 from ..kernel.jit import called, compiled
@@ -11,7 +13,7 @@ from . import fees, latency
 
 
 @compiled
-def tell(v, kind: int, order_id: int, i: int, side: int, price: int, quantity: int, code: int):
+def tell(v: Any, kind: int, order_id: int, i: int, side: int, price: int, quantity: int, code: int) -> Any:
     """One report under way to us, in order behind the earlier ones of its desk."""
     desk = v.schedule[i].desk
     d = v.desk[desk]
@@ -33,13 +35,13 @@ def tell(v, kind: int, order_id: int, i: int, side: int, price: int, quantity: i
 
 
 @called
-def report(v, r, code: int, quantity: int) -> None:
+def report(v: Any, r: Any, code: int, quantity: int) -> None:
     """A REPORT of resting order r."""
     tell(v, REPORT, r.id, r.instrument, r.side, 0, quantity, code)
 
 
 @called
-def fill(v, r, price: int, quantity: int, maker: int) -> None:
+def fill(v: Any, r: Any, price: int, quantity: int, maker: int) -> None:
     """A FILL with its CHARGE; told as one."""
     c = v.schedule[r.instrument]
     v.clock.trade_id += 1
@@ -55,7 +57,7 @@ def fill(v, r, price: int, quantity: int, maker: int) -> None:
 
 
 @compiled
-def span(v, i: int, side: int) -> None:
+def span(v: Any, i: int, side: int) -> None:
     """Nearest and farthest own price, so that most rows are dismissed by a comparison."""
     lane = v.lane[i]
     low = NEVER
@@ -69,7 +71,7 @@ def span(v, i: int, side: int) -> None:
 
 
 @called
-def sweep(v, i: int, own: int, price: int, quantity: int, through: int) -> None:
+def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> None:
     """An aggressor reached `price` against our side `own`: better prices fill whole, that price after its queue.
 
     through = 1: a quote stands there, so the price itself fills whole too.
@@ -99,7 +101,7 @@ def sweep(v, i: int, own: int, price: int, quantity: int, through: int) -> None:
 
 
 @called
-def take(v, s, r) -> None:
+def take(v: Any, s: Any, r: Any) -> None:
     """An aggressive order walks the other side of the book as it stands."""
     i = r.instrument
     other = SELL if r.side == BUY else BUY
@@ -117,7 +119,7 @@ def take(v, s, r) -> None:
 
 
 @compiled
-def take_touch(v, s, r) -> None:
+def take_touch(v: Any, s: Any, r: Any) -> None:
     """Against an instrument that shows only its best quote: what stands there, no more."""
     top = s.top[r.instrument]
     price = top.ask if r.side == BUY else top.bid
@@ -127,7 +129,7 @@ def take_touch(v, s, r) -> None:
 
 
 @called
-def meet_bar(v, row) -> None:
+def meet_bar(v: Any, row: Any) -> None:
     """Physics of a market known only by bars: immediate orders trade at the open, resting ones where the range reached."""
     i = row.instrument
     value = row.value

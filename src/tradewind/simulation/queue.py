@@ -5,13 +5,15 @@ disappears from a level without a trade left from ahead with probability f(ahead
 taken as its expectation.
 """
 
+from typing import Any
+
 from ..kernel.jit import compiled
 
 RISK_AVERSE, PROBABILITY = 0, 1
 
 
 @compiled
-def shrink(r, model: int, old: int, new: int) -> None:
+def shrink(r: Any, model: int, old: int, new: int) -> None:
     """The level of resting order r went from `old` to `new`."""
     if model == PROBABILITY and new < old:
         front = float(r.ahead)

@@ -6,6 +6,8 @@ It reads the machine's book, which is causal because a report never comes faster
 bounded; a full one is a fault, never a lost order.
 """
 
+from typing import Any
+
 from ..domain.codes import (
     ACKED,
     BAR,
@@ -36,12 +38,11 @@ from ..kernel.jit import called, compiled
 from ..kernel.levels import quantity_at
 from . import latency, matching, queue
 
-
 # Commands in -------------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def accept(v, out, first: int, last: int) -> None:
+def accept(v: Any, out: Any, first: int, last: int) -> None:
     """Command rows out[first:last] set out for their venues."""
     for n in range(first, last):
         r = out[n]
@@ -50,7 +51,7 @@ def accept(v, out, first: int, last: int) -> None:
 
 
 @compiled
-def send(v, r) -> None:
+def send(v: Any, r: Any) -> None:
     desk = v.schedule[r.instrument].desk
     d = v.desk[desk]
     ring = v.asked[desk]
@@ -70,7 +71,7 @@ def send(v, r) -> None:
 
 
 @called
-def act(v, s, now: int) -> None:
+def act(v: Any, s: Any, now: int) -> None:
     """Every request that has arrived by `now` changes the venue, desk by desk in order of arrival."""
     for desk in range(v.clock.n_desks):
         d = v.desk[desk]
@@ -86,7 +87,7 @@ def act(v, s, now: int) -> None:
 
 
 @called
-def place(v, s, a) -> None:
+def place(v: Any, s: Any, a: Any) -> None:
     """An order arrives: it takes, rests, expires or is refused."""
     r = v.resting[a.id & (v.resting.size - 1)]
     r.id = a.id
@@ -124,13 +125,13 @@ def place(v, s, a) -> None:
 
 
 @compiled
-def refuse(v, r) -> None:
+def refuse(v: Any, r: Any) -> None:
     r.live = 0
     matching.report(v, r, REJECTED_BY_VENUE, r.leaves)
 
 
 @compiled
-def rest(v, i: int, r) -> None:
+def rest(v: Any, i: int, r: Any) -> None:
     """The order joins its lane; a full lane refuses it, as a venue's limit of open orders would."""
     lane = v.lane[i]
     n = lane.n_rest[r.side]
@@ -145,7 +146,7 @@ def rest(v, i: int, r) -> None:
 
 
 @called
-def withdraw(v, a) -> None:
+def withdraw(v: Any, a: Any) -> None:
     """A cancel arrives: the order is gone, or the venue does not know it any more."""
     r = v.resting[a.id & (v.resting.size - 1)]
     if r.id != a.id or r.live == 0:
@@ -166,7 +167,7 @@ def withdraw(v, a) -> None:
 
 
 @compiled
-def before(v, s, row) -> None:
+def before(v: Any, s: Any, row: Any) -> None:
     """A market row, while the machine's book is still as it was."""
     kind = row.kind
     lane = v.lane[row.instrument]
@@ -187,7 +188,7 @@ def before(v, s, row) -> None:
 
 
 @called
-def requeue(v, s, row, side: int) -> None:
+def requeue(v: Any, s: Any, row: Any, side: int) -> None:
     """The level of one of our prices changes: what stands ahead of us follows the queue model."""
     lane = v.lane[row.instrument]
     model = v.desk[v.schedule[row.instrument].desk].queue_model
@@ -199,7 +200,7 @@ def requeue(v, s, row, side: int) -> None:
 
 
 @compiled
-def after(v, s, row) -> None:
+def after(v: Any, s: Any, row: Any) -> None:
     """The touch has moved: opposing quotes that reach our orders fill them."""
     i = row.instrument
     top = s.top[i]
@@ -216,7 +217,7 @@ def after(v, s, row) -> None:
 
 
 @compiled
-def schedule_next(v) -> None:
+def schedule_next(v: Any) -> None:
     """The earliest thing that will happen at any desk, or in the inbox of answers."""
     soonest = v.inbox[0].ts_local if v.clock.n_inbox > 0 else NEVER
     for desk in range(v.clock.n_desks):
@@ -229,7 +230,7 @@ def schedule_next(v) -> None:
 
 
 @compiled
-def next_desk(v, until: int) -> int:
+def next_desk(v: Any, until: int) -> int:
     """The desk whose oldest report is due first, by `until`; -1 where none is."""
     best = -1
     due = until + 1
@@ -242,7 +243,7 @@ def next_desk(v, until: int) -> int:
 
 
 @called
-def write(v, desk: int, out, n: int, now: int) -> int:
+def write(v: Any, desk: int, out: Any, n: int, now: int) -> int:
     """The oldest report of a desk as input rows out[n:]; returns how many rows it is."""
     d = v.desk[desk]
     t = v.told[desk, d.tell_head & (v.told.shape[1] - 1)]
@@ -270,7 +271,7 @@ def write(v, desk: int, out, n: int, now: int) -> int:
 
 
 @compiled
-def blank(r, t, ts: int) -> None:
+def blank(r: Any, t: Any, ts: int) -> None:
     r.side = t.side
     r.marks = WHOLE
     r.source = 0
@@ -287,7 +288,7 @@ def blank(r, t, ts: int) -> None:
 
 
 @called
-def pop_answer(v, out, n: int, now: int) -> int:
+def pop_answer(v: Any, out: Any, n: int, now: int) -> int:
     """The first answer waiting in the inbox as out[n]; returns 1."""
     out[n] = v.inbox[0]
     out[n].ts_local = max(out[n].ts_local, now)

@@ -5,6 +5,8 @@ divided by the deviation, shrunk toward zero by n / (n + shrink): few periods sa
 1/(1 + exp(-score)) of the capital share times two, at most `step` a period (hysteresis), and never below `floor`.
 """
 
+from typing import Any
+
 from ..domain.layout import COST_DEN, COST_NUM, QUOTE_ASSET
 from ..kernel.jit import called, compiled
 from ..kernel.maths import exp, sqrt
@@ -16,14 +18,14 @@ PERIOD, AVERAGING, SHRINK, STEP, FLOOR, ENABLED = range(6)
 
 
 @compiled
-def scaled(s, k: int, quantity: int) -> int:
+def scaled(s: Any, k: int, quantity: int) -> int:
     """The part of a wished quantity the strategy's weight allows."""
     w = s.share[k].weight
     return quantity if w == FULL else (quantity >> 10) * w + (((quantity & 1023) * w) >> 10)
 
 
 @compiled
-def worth_of(s, k: int) -> float:
+def worth_of(s: Any, k: int) -> float:
     """Strategy k's profit so far in reporting units: realised, unrealised at the believed mids, less fees."""
     total = 0.0
     for i in range(s.clock.n_instruments):
@@ -37,7 +39,7 @@ def worth_of(s, k: int) -> float:
 
 
 @called
-def select(s) -> None:
+def select(s: Any) -> None:
     """One period ends: measure every strategy and move the weights."""
     t = s.tuning
     for k in range(s.clock.n_strategies):
@@ -54,7 +56,7 @@ def select(s) -> None:
 
 
 @compiled
-def lean(share, t) -> None:
+def lean(share: Any, t: Any) -> None:
     score = 0.0
     if share.spread > 0.0:
         score = share.gain / sqrt(share.spread) * float(share.n_seen) / (float(share.n_seen) + t[SHRINK])

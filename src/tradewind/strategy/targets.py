@@ -4,11 +4,13 @@ Strategies only write targets; the machine turns what changed into orders. `want
 once, however often it is called in a step.
 """
 
+from typing import Any
+
 from ..kernel.jit import compiled
 
 
 @compiled
-def wish(s, k: int, i: int, side: int, layer: int, price: int, quantity: int, otype: int) -> None:
+def wish(s: Any, k: int, i: int, side: int, layer: int, price: int, quantity: int, otype: int) -> None:
     """Sets one target; quantity 0 wishes nothing there."""
     t = s.target[k, i, side, layer]
     t.price = price
@@ -17,7 +19,7 @@ def wish(s, k: int, i: int, side: int, layer: int, price: int, quantity: int, ot
 
 
 @compiled
-def because(s, k: int, i: int, side: int, layer: int, cause: int, measured: float, threshold: float) -> None:
+def because(s: Any, k: int, i: int, side: int, layer: int, cause: int, measured: float, threshold: float) -> None:
     """Why the target stands as it does."""
     t = s.target[k, i, side, layer]
     t.cause = cause
@@ -26,7 +28,7 @@ def because(s, k: int, i: int, side: int, layer: int, cause: int, measured: floa
 
 
 @compiled
-def want(s, k: int, i: int) -> None:
+def want(s: Any, k: int, i: int) -> None:
     """Strategy k's targets on instrument i are to be worked in this step."""
     if s.is_wanted[k, i] == 0:
         s.is_wanted[k, i] = 1
@@ -37,7 +39,7 @@ def want(s, k: int, i: int) -> None:
 
 
 @compiled
-def note(s, k: int, i: int, code: int, measured: float, threshold: float) -> None:
+def note(s: Any, k: int, i: int, code: int, measured: float, threshold: float) -> None:
     """Why strategy k did nothing on instrument i just now."""
     n = s.noted[k, i]
     n.code = code
@@ -47,7 +49,7 @@ def note(s, k: int, i: int, code: int, measured: float, threshold: float) -> Non
 
 
 @compiled
-def nudged(s, code: int, k: int, i: int, value: float) -> float:
+def nudged(s: Any, code: int, k: int, i: int, value: float) -> float:
     """The value a decision looks at, moved by the probe when `why` asks what would have changed it."""
     p = s.probe
     if p.code == code and p.strategy == k and p.instrument == i:
@@ -56,6 +58,6 @@ def nudged(s, code: int, k: int, i: int, value: float) -> float:
 
 
 @compiled
-def in_flight(s, k: int, i: int) -> bool:
+def in_flight(s: Any, k: int, i: int) -> bool:
     """Whether an order of strategy k on instrument i is still live."""
     return s.fact.position[k, i].n_open > 0

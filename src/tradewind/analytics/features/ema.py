@@ -3,6 +3,8 @@
 Seeded with the simple mean of the first n closes, as TA-Lib does.
 """
 
+from typing import Any
+
 from ...kernel.jit import compiled
 
 NAME = "ema"
@@ -12,7 +14,7 @@ FAST, SLOW = 12, 26
 
 
 @compiled
-def on_bar(s, i: int, f: int) -> None:
+def on_bar(s: Any, i: int, f: int) -> None:
     b = s.bar[i, f]
     m = s.ema[i, f]
     n = b.closed

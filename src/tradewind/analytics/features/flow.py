@@ -4,6 +4,8 @@ Trigger quote: the variance of the mid. Trigger trade: signed and total flow. Tr
 spread, read from the book when somebody is about to decide.
 """
 
+from typing import Any
+
 from ...domain.codes import BUY, SELL
 from ...domain.layout import TICK
 from ...kernel.jit import compiled
@@ -20,7 +22,7 @@ DEEP = 5  # levels of the deep imbalance
 
 
 @compiled
-def on_quote(s, i: int) -> None:
+def on_quote(s: Any, i: int) -> None:
     """Variance of the mid a second, in ticks² and as a ratio, each change weighted by the time it took."""
     m = s.flow[i]
     mid = s.top[i].mid
@@ -36,7 +38,7 @@ def on_quote(s, i: int) -> None:
 
 
 @compiled
-def on_trade(s, row) -> None:
+def on_trade(s: Any, row: Any) -> None:
     m = s.flow[row.instrument]
     q = float(row.quantity)
     m.signed += TRADE_STEP * ((q if row.side == BUY else -q) - m.signed)
@@ -44,7 +46,7 @@ def on_trade(s, row) -> None:
 
 
 @compiled
-def on_decision(s, i: int) -> None:
+def on_decision(s: Any, i: int) -> None:
     m = s.flow[i]
     top = s.top[i]
     b = float(top.bid_quantity)
@@ -58,7 +60,7 @@ def on_decision(s, i: int) -> None:
 
 
 @compiled
-def deep(s, i: int) -> float:
+def deep(s: Any, i: int) -> float:
     """Imbalance of the best `DEEP` levels a side."""
     b = 0
     a = 0

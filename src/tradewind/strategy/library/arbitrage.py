@@ -6,6 +6,8 @@ not what it was, the rest is hedged by rule: an immediate order at the venue wit
 within `hedge_slip_bp`. The report prices those hedges (cause LEG_HEDGED).
 """
 
+from typing import Any
+
 from ...domain.codes import BUY, GRADE_B, LIMIT_IOC, SELL
 from ...domain.layout import BASE, BASE_NUM, CASH, COST_DEN, COST_NUM, LOT, QUOTE_ASSET, TAKER_FEE_E7, TICK, VENUE
 from ...domain.reasons import EDGE_OVER_COST, EDGE_TOO_SMALL, LEG_HEDGED, LEGS_IN_FLIGHT, NO_REFERENCE, ONE_VENUE_ONLY
@@ -19,7 +21,7 @@ MEMORY = [("home", "i8"), ("last_ns", "i8"), ("hedges", "i8"), ("hedged_ns", "i8
 
 
 @compiled
-def on_touch(s, k: int, i: int) -> None:
+def on_touch(s: Any, k: int, i: int) -> None:
     g = s.group[s.fact.rule[i, BASE]]
     if s.fact.right[k, i] == 0:
         return
@@ -33,7 +35,7 @@ def on_touch(s, k: int, i: int) -> None:
 
 
 @called
-def search(s, k: int, i: int, g) -> None:
+def search(s: Any, k: int, i: int, g: Any) -> None:
     """Instrument i against every other member of its group, both ways."""
     best = -1e18
     other = -1
@@ -60,7 +62,11 @@ def search(s, k: int, i: int, g) -> None:
     margin = s.parameter[k][MARGIN]
     if best <= margin:
         note(s, k, i, EDGE_TOO_SMALL, best, margin)
-    elif in_flight(s, k, i) or in_flight(s, k, other) or s.clock.now < s.arbitrage[k, s.fact.rule[i, BASE]].last_ns + int(s.parameter[k][COOLDOWN] * 1e6):
+    elif (
+        in_flight(s, k, i)
+        or in_flight(s, k, other)
+        or s.clock.now < s.arbitrage[k, s.fact.rule[i, BASE]].last_ns + int(s.parameter[k][COOLDOWN] * 1e6)
+    ):
         note(s, k, i, LEGS_IN_FLIGHT, best, margin)
     elif buy_here:
         strike(s, k, i, other, best, margin)
@@ -69,14 +75,14 @@ def search(s, k: int, i: int, g) -> None:
 
 
 @compiled
-def cost_in(s, i: int, price: int, sign: float) -> float:
+def cost_in(s: Any, i: int, price: int, sign: float) -> float:
     """One whole base unit at `price` in the reporting currency, the taker fee added (sign 1) or taken off (-1)."""
     rule = s.fact.rule[i]
     return float(price) * s.top[i].scale * s.group[rule[QUOTE_ASSET]].reference * (1.0 + sign * 1e-7 * float(rule[TAKER_FEE_E7]))
 
 
 @compiled
-def strike(s, k: int, buy_at: int, sell_at: int, edge: float, margin: float) -> None:
+def strike(s: Any, k: int, buy_at: int, sell_at: int, edge: float, margin: float) -> None:
     """Both legs at once, of equal base amount, no larger than what stands at either touch and what is held."""
     a = s.fact.rule[buy_at]
     b = s.fact.rule[sell_at]
@@ -99,7 +105,7 @@ def strike(s, k: int, buy_at: int, sell_at: int, edge: float, margin: float) -> 
 
 
 @compiled
-def wished_amount(s, k: int, i: int) -> int:
+def wished_amount(s: Any, k: int, i: int) -> int:
     """The base amount one leg may have, in money units."""
     quantity = int(s.parameter[k][QUANTITY])
     if quantity == 0:
@@ -108,7 +114,7 @@ def wished_amount(s, k: int, i: int) -> int:
 
 
 @compiled
-def payable(s, i: int) -> int:
+def payable(s: Any, i: int) -> int:
     """The base amount the free quote balance pays for at the ask, fee included, in money units."""
     rule = s.fact.rule[i]
     free = float(s.fact.ledger[CASH, rule[VENUE], rule[QUOTE_ASSET]] - s.fact.reserved[rule[VENUE], rule[QUOTE_ASSET]])
@@ -119,7 +125,7 @@ def payable(s, i: int) -> int:
 
 
 @compiled
-def on_end(s, k: int, i: int) -> None:
+def on_end(s: Any, k: int, i: int) -> None:
     """After the end of one of its orders: hedge what a pair left open."""
     base = s.fact.rule[i, BASE]
     g = s.group[base]
@@ -135,7 +141,7 @@ def on_end(s, k: int, i: int) -> None:
 
 
 @called
-def hedge(s, k: int, i: int, net: int, g) -> None:
+def hedge(s: Any, k: int, i: int, net: int, g: Any) -> None:
     """One immediate order against the open amount `net` (money units of the base) where it costs least."""
     side = SELL if net > 0 else BUY
     best = -1

@@ -10,6 +10,8 @@ in ticks, q in units of the quote size; σ is the realised volatility in ticks p
 tick. With gamma = 0 it quotes `away_ticks` behind the touch, leaning by `skew_ticks` a unit of inventory.
 """
 
+from typing import Any
+
 from ...domain.codes import BUY, LIMIT_POST_ONLY, SELL
 from ...domain.layout import LOT, TICK
 from ...domain.reasons import BOOK_NOT_SYNCED, INVENTORY_FULL, QUOTE_PLACED, WEIGHT_ZERO
@@ -46,7 +48,7 @@ def half_spread(gamma: float, variance: float, horizon: float, kappa: float) -> 
 
 
 @compiled
-def on_timer(s, k: int, i: int) -> None:
+def on_timer(s: Any, k: int, i: int) -> None:
     top = s.top[i]
     p = s.parameter[k]
     if top.good == 0:
@@ -68,7 +70,7 @@ def on_timer(s, k: int, i: int) -> None:
 
 
 @compiled
-def quote_layers(s, k: int, i: int, tick: int, quantity: int, units: float) -> None:
+def quote_layers(s: Any, k: int, i: int, tick: int, quantity: int, units: float) -> None:
     """Targets of every layer on both sides."""
     top = s.top[i]
     p = s.parameter[k]
@@ -97,7 +99,7 @@ def quote_layers(s, k: int, i: int, tick: int, quantity: int, units: float) -> N
 
 
 @compiled
-def withdraw(s, k: int, i: int, layers: int) -> None:
+def withdraw(s: Any, k: int, i: int, layers: int) -> None:
     for layer in range(layers):
         wish(s, k, i, BUY, layer, 0, 0, LIMIT_POST_ONLY)
         wish(s, k, i, SELL, layer, 0, 0, LIMIT_POST_ONLY)

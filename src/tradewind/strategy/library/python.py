@@ -5,6 +5,8 @@ wishes a position, and the seat trades the difference with an immediate order at
 answer's price. An answer that names an expiry (value) and comes later is dropped with a reason.
 """
 
+from typing import Any
+
 from ...domain.codes import BUY, LIMIT_IOC, SELL, WAKE
 from ...domain.layout import FRAMES, LOT, TICK
 from ...domain.reasons import ALREADY_THERE, ANSWER_EXPIRED, LEGS_IN_FLIGHT, STRATEGY_WISH
@@ -18,7 +20,7 @@ SLIP = 0
 
 
 @compiled
-def on_bar(s, k: int, i: int, f: int, out) -> None:
+def on_bar(s: Any, k: int, i: int, f: int, out: Any) -> None:
     if int(s.parameter[k][FRAMES]) >> f & 1 == 0 or s.fact.right[k, i] == 0:
         return
     b = s.bar[i, f]
@@ -34,7 +36,7 @@ def on_bar(s, k: int, i: int, f: int, out) -> None:
 
 
 @compiled
-def on_answer(s, k: int, row) -> None:
+def on_answer(s: Any, k: int, row: Any) -> None:
     """A TARGET row: trade the difference between the wished and the present position."""
     i = row.instrument
     s.count.answers += 1

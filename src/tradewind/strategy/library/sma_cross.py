@@ -3,6 +3,8 @@
 Sums of closes are integers, so the averages carry no drift; they are compared by cross-multiplication.
 """
 
+from typing import Any
+
 from ...domain.codes import BUY, LIMIT_IOC, SELL
 from ...domain.layout import LOT, TICK
 from ...domain.reasons import ALREADY_THERE, CROSS_DOWN, CROSS_UP, LEGS_IN_FLIGHT, WARMING_UP
@@ -16,7 +18,7 @@ MEMORY = [("sum_fast", "i8"), ("sum_slow", "i8"), ("long", "i8")]
 
 
 @compiled
-def on_bar(s, k: int, i: int, f: int) -> None:
+def on_bar(s: Any, k: int, i: int, f: int) -> None:
     p = s.parameter[k]
     if f != int(p[FRAME]):
         return
@@ -49,7 +51,7 @@ def on_bar(s, k: int, i: int, f: int) -> None:
 
 
 @compiled
-def go(s, k: int, i: int, side: int, quantity: int, gap: float, cause: int) -> None:
+def go(s: Any, k: int, i: int, side: int, quantity: int, gap: float, cause: int) -> None:
     """An immediate order that may pay up to slip_bp over the touch."""
     if quantity <= 0:
         return
