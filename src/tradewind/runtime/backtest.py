@@ -1,0 +1,175 @@
+"""`tradewind backtest`: the configured strategies over a tape, as fast as the machine goes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tradewind import __version__
+from tradewind.domain import codes
+from tradewind.domain.errors import BadData
+from tradewind.domain.rows import words
+from tradewind.monitor import report
+from tradewind.monitor.statistics import statistics, to_builtins
+from tradewind.storage.journal import JournalHeader, JournalWriter, TapeReference
+from tradewind.storage.tape import Tape
+
+from . import trials
+from .config import Loaded
+from .options import BacktestOptions
+from .planning import Plan, first_row_ts, plan
+from .recorder import Recorder
+from .session import Session, stretches
+
+SAMPLES = 4000  # points of the equity curve
+Say = Callable[[str], None]
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """What a backtest leaves: figures by the command contract, the record behind them and where its files are."""
+
+    rows: int
+    rows_per_s: float
+    orders: int
+    fills: int
+    pnl: dict[str, float]
+    statistics: dict[str, Any]
+    warnings: list[str]
+    digest: str
+    machine_hash: str
+    journal: str
+    report: str
+    equity: float
+    quarantined: int
+    strategies: list[str]
+    record: Any = None
+    table: Any = None
+
+    def summary(self) -> dict[str, Any]:
+        """The figures, ready for JSON."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("record", "table")}
+
+
+def backtest(options: BacktestOptions, loaded: Loaded, *, say: Say = lambda text: None) -> Result:
+    """Runs the whole tape and writes journal and report into a new folder. Raises the errors of `domain.errors`."""
+    tape = Tape.open(options.tape)
+    if tape.rows == 0:
+        raise BadData("the tape is empty", where=str(options.tape), expected="at least one row", todo="import it again")
+    made = plan(loaded, tape, options.think)
+    for note in made.notes:
+        say(note)
+    folder = new_folder(Path(loaded.config.run.out), "backtest")
+    return run_tape(tape, made, folder, loaded, say=say)
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """A fresh folder for one run below `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = out / f"{name}-{number:04d}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError
+
+
+def header(made: Plan, session_machine: Any, tape: Tape | None, run: str) -> JournalHeader:
+    """The journal's header for a plan."""
+    return JournalHeader(
+        run=run, machine_hash=session_machine.hash, build=session_machine.build, configuration=made.to_json(),
+        instruments=list(made.setup.instruments), streams=list(tape.manifest.streams) if tape else [],
+        tape=TapeReference.of(tape) if tape else None, made_by=f"tradewind {__version__}", created_ts=time.time_ns(),
+    )  # fmt: skip
+
+
+def run_tape(tape: Tape, made: Plan, folder: Path, loaded: Loaded, *, say: Say) -> Result:
+    """Plays a tape through a plan's machine, journals it, and writes the report."""
+    machine = made.machine()
+    say(f"machine {machine.hash}: composing" if _is_cold(machine) else f"machine {machine.hash}")
+    with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
+        recorder = Recorder(writer)
+        session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
+        took = play_all(tape, session, recorder)
+        proof = session.digest
+    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=proof)
+
+
+def durability(loaded: Loaded) -> Literal["process", "power"]:
+    """What a journalled row survives."""
+    return "power" if loaded.config.journal.durability == "power" else "process"
+
+
+def _is_cold(machine: Any) -> bool:
+    from tradewind.engine.compose import default_cache
+
+    folder = (machine.cache or default_cache()) / f"m_{machine.build}"
+    return not any(folder.glob("__pycache__/*.nbi"))
+
+
+def play_all(tape: Tape, session: Session, recorder: Recorder) -> float:
+    """Plays every segment with equity samples between stretches; returns seconds spent in the machine."""
+    segments = tape.manifest.segments
+    every = max((segments[-1].last_ts - segments[0].first_ts) // SAMPLES, 1)
+    took = 0.0
+    for number, rows in enumerate(tape.segments()):
+        ts = words(rows)[:, 3]
+        start = 0
+        for stop in [*stretches(rows, every), len(rows)]:
+            if stop > start:
+                began = time.perf_counter()
+                session.play(rows, number, start, stop)
+                took += time.perf_counter() - began
+                recorder.sample(session, int(ts[stop - 1]))
+                start = stop
+    session.settle(segments[-1].last_ts + codes.SECOND)
+    return took
+
+
+def conclude(
+    session: Session, recorder: Recorder, made: Plan, folder: Path, loaded: Loaded, *, rows_per_s: float, digest: str
+) -> Result:
+    """Statistics, report, trials entry and the result of a finished session."""
+    family = "+".join(made.names)
+    count = trials.add(
+        Path(loaded.config.run.out),
+        family,
+        made.to_json(),
+        session.machine.hash,
+        recorder.samples[-1][1] if recorder.samples else 0.0,
+    )
+    record = recorder.record(
+        session, made.names, recorder.samples[0][1] if recorder.samples else made.capital, f"Tradewind · {folder.name}",
+        warnings=tuple(made.notes), journal=str(folder / "journal"), trials=count,
+        think_ns={made.names[k]: seat.think_ns for k, seat in made.seats.items()}, config=msgspec.json.format(made.to_json(), indent=2),
+    )  # fmt: skip
+    measured = statistics(record)
+    page = report.write(record, measured, folder / "report.html")
+    table = _table(measured)
+    worths = session.worths()
+    s = session.state[0]
+    return Result(
+        rows=session.rows, rows_per_s=rows_per_s, orders=int(s["count"]["submits"]), fills=int(s["count"]["fills"]),
+        pnl={**dict(zip(made.names, worths, strict=True)), "all": sum(worths)}, statistics=to_builtins(measured),
+        warnings=[*made.notes, *(caution.text for caution in measured.cautions)], digest=session.digest, machine_hash=session.machine.hash,
+        journal=str(folder / "journal"), report=str(page), equity=session.equity(), quarantined=int(s["count"]["verdicts"]),
+        strategies=made.names, record=record, table=table,
+    )  # fmt: skip
+
+
+def _table(measured: Any) -> Any:
+    from tradewind.monitor.tables import table
+
+    return table(measured)
+
+
+def stamp(ns: int) -> str:
+    """A time for people, UTC."""
+    return dt.datetime.fromtimestamp(ns / 1e9, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,142 @@
+"""What a strategy in Python sees and says.
+
+A strategy is a class with `wakes`, `parameters` and `on_bar(bar, market)`. It is woken by rows, looks at a market that
+already contains the row it is told about, and answers with a target: a row of its own that arrives after its thinking
+time. Memory that must survive (restarts, replays) is declared in `memory`; anything else on the object may be lost
+between two wakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import codes
+from ..domain.errors import BadUse
+from ..domain.instruments import Instrument
+from ..domain.layout import N_WORDS
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """A closed bar in whole units; `end_ns` is its end, UTC."""
+
+    instrument: int
+    timeframe: str
+    close: float
+    volume: float
+    end_ns: int
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """The wished position in quantity units of the instrument, and the worst price for getting there (0: the default)."""
+
+    quantity: int
+    price: int = 0
+
+
+class Strategy(Protocol):
+    """A strategy in Python."""
+
+    wakes: tuple[str, str]
+    parameters: Mapping[str, float]
+
+    def on_bar(self, bar: Bar, market: Market) -> Target | None:
+        """The wished position after a closed bar; None changes nothing."""
+
+
+class Market:
+    """What a strategy may look at: the machine's own tables, as they are at the moment of the wake."""
+
+    def __init__(self, state: NDArray[np.void], strategy: int, instruments: list[Instrument]) -> None:
+        self._s = state[0]
+        self._k = strategy
+        self._instruments = instruments
+        self.instrument = 0
+        self.frame = 0
+        self.now_ns = 0
+
+    # The market -------------------------------------------------------------------------------------------------------
+
+    def name(self) -> str:
+        """The instrument's name, `venue:BASE/QUOTE`."""
+        return self._instruments[self.instrument].name
+
+    def bid(self) -> float:
+        """Best bid in the quote asset."""
+        return self._price(self._s["top"][self.instrument]["bid"])
+
+    def ask(self) -> float:
+        """Best ask in the quote asset."""
+        return self._price(self._s["top"][self.instrument]["ask"])
+
+    def reference(self) -> float:
+        """The consensus price of the instrument's base asset in the reporting currency; 0 where nobody knows."""
+        rule = self._s["fact"]["rule"][self.instrument]
+        return float(self._s["group"][rule[1]]["reference"])
+
+    def closes(self, n: int) -> NDArray[np.float64]:
+        """The last n closes of the bar's timeframe, oldest first; fewer where fewer have closed."""
+        ring = self._s["past"][self.instrument, self.frame]
+        closed = int(self._s["bar"][self.instrument, self.frame]["closed"])
+        n = min(n, closed, ring.size)
+        index = np.arange(closed - n, closed) & (ring.size - 1)
+        return ring[index] / 10.0 ** self._instruments[self.instrument].price_exponent
+
+    def feature(self, name: str, field: str) -> float:
+        """A field of a composed feature, of this instrument and timeframe. Raises BadUse where it is not composed."""
+        names = self._s.dtype.names or ()
+        if name not in names:
+            raise BadUse(f"the machine has no feature {name!r}", expected=f"one of {', '.join(names)}")
+        table = self._s[name]
+        record = table[self.instrument, self.frame] if table.ndim == 2 else table[self.instrument]
+        return float(record[field])
+
+    def signal(self) -> tuple[float, float]:
+        """Score in [-1, 1] and calibrated confidence of this instrument's signal."""
+        g = self._s["signal"][self.instrument]
+        return float(g["score"]), float(g["confidence"])
+
+    # Us -----------------------------------------------------------------------------------------------------------------
+
+    def position(self) -> float:
+        """This strategy's position in whole base units."""
+        held = self._s["fact"]["position"][self._k, self.instrument]["quantity"]
+        return float(held) / 10.0 ** self._instruments[self.instrument].quantity_exponent
+
+    def size(self) -> int:
+        """The quantity (in units) a full position of this strategy has now."""
+        return int(self._s["size_of"][self._k, self.instrument]["quantity"])
+
+    def target(self, share: float, price: float = 0.0) -> Target:
+        """A target of `share` (-1 to 1) of this strategy's full size."""
+        x = self._instruments[self.instrument]
+        return Target(round(share * self.size()) // x.lot * x.lot, round(price * 10**x.price_exponent))
+
+    def _price(self, units: Any) -> float:
+        return float(units) / 10.0 ** self._instruments[self.instrument].price_exponent
+
+
+def wake_frame(strategy: Strategy, timeframes: tuple[str, ...]) -> int:
+    """The index of the timeframe a strategy listens to. Raises BadUse where the machine has no such timeframe."""
+    kind, timeframe = strategy.wakes
+    if kind != "bar" or timeframe not in timeframes:
+        raise BadUse(f"a strategy cannot be woken by {kind} {timeframe}", expected=f'("bar", one of {", ".join(timeframes)})')
+    return timeframes.index(timeframe)
+
+
+def memory_of(strategy: object) -> np.dtype[Any] | None:
+    """The dtype of the memory a strategy declares, at most `N_WORDS` words of int64 and float64."""
+    fields = getattr(strategy, "memory_fields", None)
+    if not fields:
+        return None
+    dtype = np.dtype([(name, kind) for name, kind in fields])
+    if dtype.itemsize > 8 * N_WORDS or any(dtype[name] not in (np.int64, np.float64) for name in dtype.names or ()):
+        raise BadUse("memory holds int64 and float64 only", expected=f"at most {N_WORDS} fields of 'i8' or 'f8'")
+    return dtype
+
+
+TIMEFRAMES = codes.TIMEFRAME_NAMES
