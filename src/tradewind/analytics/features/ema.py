@@ -1,6 +1,6 @@
 """Exponential moving averages of the close: fast 12, slow 26 (the MACD's pair).
 
-Seeded with the simple mean of the first n closes, as TA-Lib does.
+Trigger: bar. Seeded with the simple mean of the first n closes, as TA-Lib does.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from ...kernel.jit import compiled
 NAME = "ema"
 MEMORY = [("fast", "f8"), ("slow", "f8"), ("sum_fast", "i8"), ("sum_slow", "i8")]
 PER_FRAME = True
+GIVES = {"fast": ("price", 12), "slow": ("price", 26)}
 FAST, SLOW = 12, 26
 
 

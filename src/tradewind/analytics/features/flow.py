@@ -51,7 +51,7 @@ def on_decision(s: Any, i: int) -> None:
     top = s.top[i]
     b = float(top.bid_quantity)
     a = float(top.ask_quantity)
-    if b + a <= 0.0:
+    if b + a <= 0.0 or top.mid <= 0.0:  # a touch nobody believed yet
         return
     m.imbalance = (b - a) / (b + a)
     m.imbalance5 = deep(s, i)
