@@ -26,9 +26,10 @@ from ..domain.codes import (
     RULE,
     SUBMIT,
 )
-from ..domain.layout import N_LIMITS, N_RULES, N_SEEN
+from ..domain.layout import BASE, N_LIMITS, N_RULES, N_SEEN, QUOTE_ASSET, VENUE
 from ..domain.orders import (
     FIRST_FINAL,
+    FREE,
     ILLEGAL,
     ON_ACK,
     ON_CANCEL_REFUSED,
@@ -56,7 +57,7 @@ def apply(s: Any, row: Any) -> None:
     if kind == SUBMIT:
         submit(s, row)
     elif kind == CANCEL:
-        advance(s, find(s, row.ref), ON_CANCEL_SENT)
+        cancel(s, row)
     elif kind == REPORT:
         report(s, row)
     elif kind == FILL:
@@ -72,15 +73,17 @@ def settings(s: Any, row: Any) -> None:
     """Rules, limits, rights, money from outside, and the ladder."""
     kind = row.kind
     if kind == RULE:
-        if must(s, 0 <= row.ref < N_RULES, FAULT_RULE):
+        if must(s, 0 <= row.ref < N_RULES and in_tables(s, row.ref, row.value), FAULT_RULE):
             s.fact.rule[row.instrument, row.ref] = row.value
     elif kind == LIMIT:
         if must(s, 0 <= row.ref < N_LIMITS, FAULT_RULE):
             s.fact.limit[row.strategy + 1, row.ref] = row.value
     elif kind == RIGHT:
-        s.fact.right[row.strategy, row.instrument] = row.value
+        if must(s, row.strategy >= 0, FAULT_RULE):
+            s.fact.right[row.strategy, row.instrument] = row.value
     elif kind == BALANCE:
-        ledger.deposit(s, row.account, row.instrument, row.quantity)
+        if must(s, in_tables(s, VENUE, row.account) and in_tables(s, BASE, row.instrument), FAULT_RULE):
+            ledger.deposit(s, row.account, row.instrument, row.quantity)
     elif kind == OPERATOR or kind == HALT:
         ladder = s.fact.ladder
         ladder.rung = row.value
@@ -89,9 +92,26 @@ def settings(s: Any, row: Any) -> None:
 
 
 @compiled
+def in_tables(s: Any, column: int, value: int) -> bool:
+    """Whether a rule's value, where it names a venue or an asset, names one the tables have."""
+    if column == VENUE:
+        return 0 <= value < s.fact.ledger.shape[1]
+    return (column != BASE and column != QUOTE_ASSET) or 0 <= value < s.fact.ledger.shape[2]
+
+
+@compiled
 def find(s: Any, order_id: int) -> Any:
     """The order's record: its slot is its id modulo the table, so an ended order stays until its slot is needed."""
     return s.fact.order[order_id & (s.fact.order.size - 1)]
+
+
+@compiled
+def known(s: Any, o: Any, order_id: int) -> bool:
+    """Whether o is the order of that id; news of one nobody sent, or long forgotten, is counted and changes nothing."""
+    if o.id == order_id and o.status != FREE:
+        return True
+    s.fact.ids.n_odd += 1
+    return False
 
 
 @called
@@ -140,12 +160,19 @@ def advance(s: Any, o: Any, event: int) -> None:
         s.fact.ids.n_open -= 1
 
 
+@compiled
+def cancel(s: Any, row: Any) -> None:
+    """We asked the venue to take an order back."""
+    o = find(s, row.ref)
+    if known(s, o, row.ref):
+        advance(s, o, ON_CANCEL_SENT)
+
+
 @called
 def report(s: Any, row: Any) -> None:
     """What a venue said of an order, fills apart."""
     o = find(s, row.ref)
-    if o.id != row.ref:
-        s.fact.ids.n_odd += 1
+    if not known(s, o, row.ref):
         return
     code = row.value
     if code == ACKED:
@@ -168,8 +195,7 @@ def report(s: Any, row: Any) -> None:
 def hold(s: Any, row: Any) -> None:
     """The first row of a fill waits in the order for its charge."""
     o = find(s, row.ref)
-    if o.id != row.ref:
-        s.fact.ids.n_odd += 1
+    if not known(s, o, row.ref):
         return
     o.held_price = row.price
     o.held_quantity = row.quantity
@@ -181,15 +207,20 @@ def hold(s: Any, row: Any) -> None:
 def charge_fill(s: Any, row: Any) -> None:
     """The second row of a fill: now it is booked, once, whatever the order's state."""
     o = find(s, row.ref)
-    if o.id != row.ref or o.held_quantity == 0:
-        s.fact.ids.n_odd += 1
+    if not known(s, o, row.ref):
         return
     quantity = o.held_quantity
+    if quantity <= 0:
+        s.fact.ids.n_odd += 1
+        return
     o.held_quantity = 0
     if told_before(s, o.instrument, o.held_trade):
         s.fact.ids.n_twice += 1
         return
-    ledger.book_fill(s, o, o.held_price, quantity, row.value, row.quantity, row.strategy)
+    if not must(s, in_tables(s, BASE, row.strategy), FAULT_RULE):
+        return
+    if not ledger.book_fill(s, o, o.held_price, quantity, row.value, row.quantity, row.strategy):
+        return
     s.fact.ids.n_fills += 1
     if o.status >= FIRST_FINAL:
         s.fact.ids.n_late += 1
@@ -204,7 +235,7 @@ def charge_fill(s: Any, row: Any) -> None:
 def told_before(s: Any, i: int, trade_id: int) -> bool:
     """Whether this trade id was booked among the last `N_SEEN` of its instrument; remembers it if not."""
     ring = s.fact.seen[i]
-    for k in range(N_SEEN):
+    for k in range(min(s.fact.seen_at[i], N_SEEN)):
         if ring[k] == trade_id:
             return True
     ring[s.fact.seen_at[i] & (N_SEEN - 1)] = trade_id

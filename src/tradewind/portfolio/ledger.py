@@ -10,7 +10,7 @@ from typing import Any
 from ..domain.codes import BUY, SPOT
 from ..domain.layout import BASE, BASE_NUM, CASH, COST_DEN, COST_NUM, FEES, OPENING, PAYOFF, QUOTE_ASSET, ROUNDING, TRADING, VENUE
 from ..domain.reasons import FAULT_MONEY_OVERFLOW
-from ..kernel.fixed import OVERFLOW, muldiv_half_even
+from ..kernel.fixed import LARGEST, OVERFLOW, muldiv_half_even
 from ..kernel.jit import called, compiled
 from ..kernel.must import must
 
@@ -30,14 +30,16 @@ def exact_cost(s: Any, i: int, price: int, quantity: int) -> int:
 
 
 @called
-def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> None:
-    """Books one fill of order o: both legs, the fee, the rounding; then the position."""
+def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> bool:
+    """Books one fill of order o: both legs, the fee, the rounding; then the position. False where nothing was booked."""
     i = o.instrument
     rule = s.fact.rule[i]
     venue = rule[VENUE]
+    if not must(s, 0 <= price < LARGEST // quantity, FAULT_MONEY_OVERFLOW):
+        return False
     exact = exact_cost(s, i, price, quantity)
     if not must(s, exact != OVERFLOW, FAULT_MONEY_OVERFLOW):
-        return
+        return False
     sign = 1 if o.side == BUY else -1
     if rule[PAYOFF] == SPOT:
         post(s, CASH, TRADING, venue, rule[BASE], sign * quantity * rule[BASE_NUM])
@@ -48,6 +50,7 @@ def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fe
     gained = move(s, o, sign, quantity, cost, fee if fee_asset == rule[QUOTE_ASSET] else 0)
     if rule[PAYOFF] != SPOT:
         post(s, CASH, TRADING, venue, rule[QUOTE_ASSET], gained)
+    return True
 
 
 @compiled
@@ -81,8 +84,21 @@ def deposit(s: Any, venue: int, asset: int, amount: int) -> None:
 
 
 @compiled
+def open_gain(s: Any, i: int) -> float:
+    """What open contracts of instrument i would gain at the last believed mid, in whole units of the reporting currency."""
+    rule = s.fact.rule[i]
+    mid = s.top[i].mid
+    total = 0.0
+    if mid > 0.0:
+        for k in range(s.clock.n_strategies):
+            p = s.fact.position[k, i]
+            total += float(p.quantity) * mid * float(rule[COST_NUM]) / float(rule[COST_DEN]) - float(p.basis)
+    return total * 1e-8 * s.group[rule[QUOTE_ASSET]].reference
+
+
+@compiled
 def total_worth(s: Any) -> float:
-    """Everything we hold, in whole units of the reporting currency; assets without a rate count nothing."""
+    """Everything we own, in whole units of the reporting currency; assets without a rate count nothing."""
     total = 0.0
     for asset in range(s.clock.n_assets):
         held = 0
@@ -90,4 +106,7 @@ def total_worth(s: Any) -> float:
             held += s.fact.ledger[CASH, venue, asset]
         if held != 0:
             total += float(held) * 1e-8 * s.group[asset].reference
+    for i in range(s.clock.n_instruments):
+        if s.fact.rule[i, PAYOFF] != SPOT:
+            total += open_gain(s, i)
     return total
