@@ -14,10 +14,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TWIN = __name__.startswith("tradewind_twin.")  # this module was loaded by kernel.twin
 
-ROOM_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Nothing here allocates and callers keep their arrays alive for the whole call, so nobody counts references: every use of an
+# array would be a locked increment and decrement, a third of the time of a row. Code that allocates does not compile.
+COMMON = {"error_model": "numpy", "nogil": True, "_nrt": False}
+ROOM_OPTIONS = {**COMMON, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # Numba lets a callee inherit what it does not set itself: without the False every called function would be inlined too.
-CALLED_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-ENTRY_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": False, "cache": True}
+CALLED_OPTIONS = {**COMMON, "forceinline": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+ENTRY_OPTIONS = {**COMMON, "forceinline": False, "cache": True}
 
 
 def compiled(function: F) -> F:

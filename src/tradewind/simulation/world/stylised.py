@@ -30,9 +30,12 @@ _INTERVALS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300)
 
 
 @entry
-def _rebuild(rows: Any, instrument: int, prices: Any, quantities: Any, touches: Any, profile: Any) -> int:
-    """Rebuild one book; touches (n, 5): ts_local, bid, its quantity, ask, its quantity, one line a message; how many lines."""
-    counts = np.zeros(2, np.int64)
+def _rebuild(rows: Any, instrument: int, levels: Any, counts: Any, touches: Any, profile: Any) -> int:
+    """Rebuild one book; touches (n, 5): ts_local, bid, its quantity, ask, its quantity, one line a message; how many lines.
+
+    levels, counts: zeroed room, shapes (2, 2, levels) for prices and quantities of both sides, and (2,).
+    """
+    prices, quantities = levels[0], levels[1]
     n = 0
     for r in range(rows.size):
         row = rows[r]
@@ -79,8 +82,7 @@ def touches(rows: Rows, instrument: int) -> tuple[NDArray[np.int64], Floats]:
     """Best quotes, shape (n, 5): ts_local, bid, its quantity, ask, its quantity; and mean quantity by level, shape (20,)."""
     messages = int(np.count_nonzero((rows["instrument"] == instrument) & (rows["kind"] == DEPTH) & (rows["marks"] & LAST != 0)))
     found, profile = np.zeros((messages, 5), np.int64), np.zeros(PROFILE)
-    room = np.zeros((2, _DEEPEST), np.int64)
-    n = _rebuild(rows, instrument, room, room.copy(), found, profile)
+    n = _rebuild(rows, instrument, np.zeros((2, 2, _DEEPEST), np.int64), np.zeros(2, np.int64), found, profile)
     quotes = rows[(rows["instrument"] == instrument) & (rows["kind"] == QUOTE)]
     depth = found[:n]
     if quotes.size >= 2:
