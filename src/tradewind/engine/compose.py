@@ -30,7 +30,7 @@ from ..kernel import twin
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio")
-PAGES = ("machine.py", "settings.py", "drive.py")
+PAGES = ("machine.py", "settings.py", "drive.py", "fold.py")
 VENUE_FLOOR = ("simulation",)
 FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
 STRATEGY_HOOKS = {
@@ -191,6 +191,11 @@ class Machine:
     def run(self) -> Callable[..., tuple[int, int]]:
         """machine.run(state, tape, start, stop, out) -> (next, reason)."""
         return self._load("machine").run  # type: ignore[no-any-return]
+
+    @property
+    def fold(self) -> Callable[..., int]:
+        """fold.run(state, rows) -> rows read: facts alone."""
+        return self._load("fold").run  # type: ignore[no-any-return]
 
     @property
     def drive(self) -> Callable[..., tuple[int, int]]:

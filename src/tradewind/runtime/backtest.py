@@ -158,7 +158,7 @@ def conclude(
     return Result(
         rows=session.rows, rows_per_s=rows_per_s, orders=int(s["count"]["submits"]), fills=int(s["count"]["fills"]),
         pnl={**dict(zip(made.names, worths, strict=True)), "all": sum(worths)}, statistics=to_builtins(measured),
-        warnings=[*made.notes, *(caution.text for caution in measured.cautions)], digest=session.digest, machine_hash=session.machine.hash,
+        warnings=list(dict.fromkeys([*made.notes, *(caution.text for caution in measured.cautions)])), digest=session.digest, machine_hash=session.machine.hash,
         journal=str(folder / "journal"), report=str(page), equity=session.equity(), quarantined=int(s["count"]["verdicts"]),
         strategies=made.names, record=record, table=table,
     )  # fmt: skip

@@ -108,8 +108,11 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     reporting = config.run.reporting_currency or config.run.capital.currency
     timeframes = _timeframes(config, manifest.streams, tape)
     rights = {name: _rights(loaded, name, instruments, first) for name in names}
+    bookless = [name for name in names if bars_only and (config.strategies[name].kind or name) == "market_maker"]
+    rights |= dict.fromkeys(bookless, ())
     capital = float(config.run.capital.amount)
     reporting, notes = _reporting(reporting, instruments, capital)
+    notes += [f"{name} stands still: a tape of bars has no book to quote into" for name in bookless]
     balances = spread_capital(capital, reporting, instruments, first, rights, config)
     seats: dict[int, Seated] = {}
     strategies: list[StrategySetup] = []

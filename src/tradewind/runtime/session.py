@@ -128,7 +128,7 @@ class Session:
                 if inlined.any():
                     kept = kept.copy()
                     kept[inlined] = clock[0]
-                self.journal.append(kept)
+                self.journal.append(kept, proof_of(self.state))
             self._check(why)
 
     def _check(self, why: int) -> None:
@@ -254,6 +254,11 @@ class Session:
             * s["group"]["reference"][rule[:n, layout.QUOTE_ASSET]]
         )
         return float(np.sum(held * unit))
+
+
+def proof_of(state: State) -> int:
+    """The first 60 bits of a state's digest, as a batch of the journal carries it."""
+    return int(digest(state)[:15], 16)
 
 
 def stretches(tape: Rows, every_ns: int) -> Iterator[int]:

@@ -1,0 +1,207 @@
+"""Replay: the machine again over a journal, every command compared with the recorded one.
+
+The venue is not run: its reports stand in the journal. Market rows come from the referenced tape. A journal written by
+another composition cannot be proved, only its facts folded (`--facts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tradewind.domain import codes
+from tradewind.domain.errors import BadData, BadUse
+from tradewind.domain.rows import KIND_NAMES, ROW_BYTES, Rows, rows
+from tradewind.engine.compose import Machine
+from tradewind.engine.snapshot import State, digest, facts_digest, fresh_state
+from tradewind.storage.journal import JournalReader
+from tradewind.storage.tape import Tape
+
+from .options import ReplayOptions
+from .planning import Plan, plan_of
+from .session import proof_of
+
+Say = Callable[[str], None]
+OUT_ROWS = 1 << 16
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay found. first_difference: the command's number, what was recorded and what came."""
+
+    equal: bool
+    first_difference: str | None
+    rows: int
+    commands: int
+    digest: str
+    machine_hash: str
+    facts: str
+
+    def summary(self) -> dict[str, Any]:
+        """The figures, ready for JSON."""
+        return msgspec.structs.asdict(self)
+
+
+def is_command(kinds: Any) -> Any:
+    """Which kinds of row the machine emits."""
+    return (kinds >= codes.EVIDENCE) & (kinds < codes.TAPE)
+
+
+class Replayer:
+    """One journal under one machine. `state` is the machine's after what was fed so far."""
+
+    def __init__(self, folder: Path, *, compiled: bool = True, machine: Machine | None = None) -> None:
+        self.reader = JournalReader(folder)
+        self.plan: Plan = plan_of(self.reader.header.configuration)
+        self.machine = machine or self.plan.machine(compiled=compiled)
+        reference = self.reader.header.tape
+        self.tape: Tape | None = reference.open() if reference is not None else None
+        self.state: State = fresh_state(self.machine)
+        self.out = rows(OUT_ROWS)
+        self.rows = 0
+        self.commands = 0
+        self.difference: str | None = None
+        self._segment: tuple[int, Rows] = (-1, rows(0))
+        self._produced: list[Rows] = []
+        self._expected: list[Rows] = []
+
+    def refuse_other(self) -> None:
+        """Raises BadUse where the journal was written by another machine."""
+        wrote = self.reader.header.machine_hash
+        if wrote != self.machine.hash:
+            raise BadUse(
+                f"the journal was written by machine {wrote}, this is {self.machine.hash}", where=str(self.reader.folder),
+                expected="the composition that wrote it", todo=f"use the release {self.reader.header.made_by}, or --facts to fold its facts",
+            )  # fmt: skip
+
+    def batches(self) -> Iterator[tuple[Rows, int]]:
+        """Rows and digest of every batch of the journal."""
+        for batch in self.reader.batches():
+            if len(batch.rows):
+                yield batch.rows, batch.digest
+
+    def run(self, before: Callable[[Rows, int], bool] | None = None) -> None:
+        """Feeds the whole journal, or until `before(input rows, index)` says stop."""
+        for batch, proof in self.batches():
+            for group in _groups(batch):
+                if before is not None and before(group, 0):
+                    return
+                self.feed(group)
+            self.compare()
+            if proof and self.difference is None and proof != proof_of(self.state):
+                self.difference = (
+                    f"the state after row {self.rows} is another than the recorded one, though all commands were equal"
+                )
+            if self.difference is not None:
+                return
+
+    def feed(self, group: Rows) -> None:
+        """One run of rows of one sort: commands to expect, a stretch of tape, or inputs."""
+        kind = int(group[0]["kind"])
+        if is_command(kind):
+            self._expected.append(group.copy())
+        elif kind == codes.TAPE:
+            for row in group:
+                self.stretch(int(row["quantity"]), int(row["ref"]), int(row["value"]))
+        else:
+            inputs = rows(len(group))
+            inputs[:] = group
+            self._run(inputs, 0, len(inputs))
+
+    def stretch(self, segment: int, start: int, stop: int) -> None:
+        """Market rows [start, stop) of a tape segment."""
+        if self.tape is None:
+            raise BadData("the journal names a tape but its header has none", where=str(self.reader.folder))
+        if self._segment[0] != segment:
+            self._segment = (segment, self.tape.segment(segment))
+        self._run(self._segment[1], start, stop)
+
+    def _run(self, tape: Rows, start: int, stop: int) -> None:
+        i = start
+        run = self.machine.run
+        while i < stop:
+            i, why = run(self.state, tape, i, stop, self.out)
+            n = int(self.state["clock"]["n_out"][0])
+            if n:
+                self._produced.append(self.out[:n].copy())
+            if why == codes.FAULT:
+                self.difference = f"the machine faulted at row {self.rows}: code {int(self.state['clock']['fault'][0])}"
+                return
+        self.rows += stop - start
+
+    def compare(self) -> None:
+        """Compares what came with what was recorded, as far as both reach."""
+        produced = np.concatenate(self._produced) if self._produced else rows(0)
+        expected = np.concatenate(self._expected) if self._expected else rows(0)
+        n = min(len(produced), len(expected))
+        a, b = produced[:n].view(np.uint8).reshape(n, ROW_BYTES), expected[:n].view(np.uint8).reshape(n, ROW_BYTES)
+        bad = np.flatnonzero((a != b).any(axis=1)) if n else np.zeros(0, np.int64)
+        if len(bad):
+            at = int(bad[0])
+            self.difference = f"command {self.commands + at}: recorded {_text(expected[at])}, came {_text(produced[at])}"
+        self.commands += n
+        self._produced, self._expected = [produced[n:]], [expected[n:]]
+
+    def finish(self) -> Replayed:
+        """The verdict."""
+        left, missing = sum(map(len, self._produced)), sum(map(len, self._expected))
+        if self.difference is None and (left or missing):
+            self.difference = (
+                f"after {self.commands} equal commands: {missing} recorded ones did not come, {left} came that were not recorded"
+            )
+        return Replayed(
+            equal=self.difference is None, first_difference=self.difference, rows=self.rows, commands=self.commands,
+            digest=digest(self.state), machine_hash=self.machine.hash, facts=facts_digest(self.state),
+        )  # fmt: skip
+
+
+def _groups(batch: Rows) -> Iterator[Rows]:
+    """Runs of rows of one sort: commands, TAPE rows, inputs."""
+    sort = np.where(is_command(batch["kind"]), 1, np.where(batch["kind"] == codes.TAPE, 2, 0))
+    edges = [0, *(np.flatnonzero(np.diff(sort)) + 1).tolist(), len(batch)]
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        yield batch[start:stop]
+
+
+def _text(row: Any) -> str:
+    kind = KIND_NAMES.get(int(row["kind"]), str(row["kind"]))
+    fields = ("instrument", "strategy", "side", "ts_local", "price", "quantity", "ref", "value")
+    return kind + " " + " ".join(f"{name}={int(row[name])}" for name in fields)
+
+
+def fold(folder: Path, machine: Machine | None = None) -> tuple[State, int]:
+    """The facts of a journal folded by a machine (its own by default, whatever wrote it), and how many rows were read."""
+    reader = JournalReader(folder)
+    machine = machine or plan_of(reader.header.configuration).machine()
+    state = fresh_state(machine)
+    read = 0
+    for batch in reader.batches():
+        if len(batch.rows):
+            own = rows(len(batch.rows))
+            own[:] = batch.rows
+            read += machine.fold(state, own)
+    return state, read
+
+
+def replay(options: ReplayOptions, *, say: Say = lambda text: None) -> Replayed:
+    """Proves a journal, or folds its facts."""
+    if options.facts:
+        state, read = fold(options.journal)
+        machine = plan_of(JournalReader(options.journal).header.configuration).machine()
+        say("facts only: nothing was proved")
+        return Replayed(
+            equal=True,
+            first_difference=None,
+            rows=read,
+            commands=0,
+            digest=digest(state),
+            machine_hash=machine.hash,
+            facts=facts_digest(state),
+        )
+    replayer = Replayer(options.journal)
+    replayer.refuse_other()
+    replayer.run()
+    return replayer.finish()
