@@ -121,10 +121,18 @@ TOP = np.dtype(
         ("pad", i8),
     ]
 )  # fmt: skip
-BOOK = np.dtype([("depth", i8, (2,)), ("last_id", i8), ("skip", i8), ("joined", i8), ("horizon", i8, (2,)), ("crossed_ns", i8)])
+BOOK = np.dtype([("depth", i8, (2,)), ("last_id", i8), ("skip", i8), ("joined", i8), ("horizon", i8, (2,)), ("fed_by", i8)])
 QUOTED = np.dtype([("id", i8), ("price", i8, (2,)), ("quantity", i8, (2,)), ("n_same", i8), ("n_other", i8)])
 SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", i8)])
-TRUST = np.dtype([("score", f8), ("deviation", f8), ("good", i8), ("off_since", i8), ("jump_since", i8), ("frozen_ns", i8)])
+# fed_by (BOOK): 0 nothing yet, the depth stream's source + 1, or -1 where best quotes are the touch
+# TRUST: anchor is the group's reference when the touch last moved, doubted the jump that waits for confirmation, stretch and
+# span_ns what a source of bars is granted, told the verdicts of this episode (bits)
+TRUST = np.dtype(
+    [
+        ("score", f8), ("deviation", f8), ("anchor", f8), ("doubted", f8), ("stretch", f8),
+        ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8),
+    ]
+)  # fmt: skip
 GROUPED = np.dtype(
     [
         ("reference", f8),

@@ -64,7 +64,7 @@ def run(state: Any, tape: Any, start: int, stop: int, out: Any) -> Any:
 @compiled
 def on_row(s: Any, row: Any, out: Any) -> None:
     """One row changes what is true and what is believed; decisions follow where a message is whole."""
-    s.clock.now = row.ts_local
+    s.clock.now = max(s.clock.now, row.ts_local)
     s.clock.n_rows += 1
     if not settings.fits(s, row):
         return
@@ -76,11 +76,14 @@ def on_row(s: Any, row: Any, out: Any) -> None:
 
 @compiled
 def on_market_row(s: Any, row: Any, out: Any) -> None:
+    if row.kind <= TRADE and not truth.sound(s, row, out):
+        return
     if row.kind == DEPTH:
         on_depth(s, row, out)
     elif row.kind == TRADE:
-        bars.add_trade(s, row)
-        features.on_trade(s, row)
+        if truth.credible(s, row, out):
+            bars.add_trade(s, row)
+            features.on_trade(s, row)
     elif row.kind == QUOTE:
         on_quote(s, row, out)
     elif row.kind == BAR:
@@ -111,10 +114,9 @@ def on_depth(s: Any, row: Any, out: Any) -> None:
 @compiled
 def on_quote(s: Any, row: Any, out: Any) -> None:
     """A best quote checks the book it belongs to, or is the touch where there is no book."""
-    books.quote(s, row)
-    if row.marks & LAST:
-        i = row.instrument
-        if s.book[i].last_id:
+    i = row.instrument
+    if books.quote(s, row):
+        if s.book[i].fed_by > 0:
             books.compare(s, i)
         else:
             books.adopt(s, row)
@@ -127,10 +129,10 @@ def on_touch(s: Any, i: int, out: Any) -> None:
     """The best bid or ask changed: believe it or not, then see what it means and who wants to act on it."""
     if truth.believes(s, i, out):
         consensus.update(s, i)
-        truth.weigh(s, i, out)
-        features.on_quote(s, i)
-        strategies.on_touch(s, i, out)
-        work_wishes(s, out)
+        if truth.weigh(s, i, out):
+            features.on_quote(s, i)
+            strategies.on_touch(s, i, out)
+            work_wishes(s, out)
 
 
 @compiled
@@ -140,18 +142,17 @@ def on_bar(s: Any, row: Any, out: Any) -> None:
     if not truth.sound_bar(s, row, out):
         return
     if s.fact.rule[i, BARS_ONLY]:
+        truth.pace(s, row)
         bars.touch(s, row)
-        if truth.believes(s, i, out):
-            consensus.update(s, i)
-            truth.weigh(s, i, out)
-            features.on_quote(s, i)
+        on_touch(s, i, out)
     f = bars.frame_of(s, row)
     if f >= 0:
         bars.take(s, row, f)
         on_closed_bar(s, i, f, out)
         for longer in range(f + 1, s.frame_ns.size):
-            if bars.merges(s, i, f, longer):
-                on_closed_bar(s, i, longer, out)
+            for step in range(2):
+                if bars.merges(s, i, f, longer, step):
+                    on_closed_bar(s, i, longer, out)
 
 
 @compiled
@@ -225,7 +226,6 @@ def on_time(s: Any, out: Any) -> None:
 
 @compiled
 def on_timer(s: Any, k: int, i: int, out: Any) -> None:
-    truth.age(s, i)
     judge(s, i)
     s.count.decisions += 1
     strategies.on_timer(s, k, i, out)
@@ -247,7 +247,8 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 
 @compiled
 def mark(s: Any, out: Any) -> None:
-    """What we own, what we risk, and whether the ladder must step down."""
+    """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
+    truth.watch(s, out)
     limits.measure(s)
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)

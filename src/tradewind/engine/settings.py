@@ -35,7 +35,7 @@ from tradewind.domain.layout import (
 from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
 from tradewind.kernel.jit import called, compiled
 from tradewind.kernel.must import must
-from tradewind.market import bars
+from tradewind.market import bars, truth
 
 SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
 
@@ -91,8 +91,7 @@ def adopt(s: Any, row: Any) -> None:
         if must(s, 0 <= row.ref < N_WORDS, FAULT_RULE):
             s.memory[row.strategy, row.ref] = row.value
     elif kind == STREAM:
-        s.top[row.instrument].condition = row.value
-        s.top[row.instrument].good = 0
+        truth.announce(s, row)
     s.count.adopted += 1
 
 

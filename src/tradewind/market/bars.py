@@ -101,22 +101,33 @@ def touch(s: Any, row: Any) -> None:
 
 
 @compiled
-def merges(s: Any, i: int, f: int, longer: int) -> bool:
-    """The bar that just closed at timeframe f goes into the longer one; True where it was that one's last part."""
-    if s.frame_ns[longer] <= 0:
-        return False
+def merges(s: Any, i: int, f: int, longer: int, step: int) -> bool:
+    """The bar that just closed at timeframe f goes into the longer one; True where that closed a bar of the longer one.
+
+    Step 0 closes what is left of a former bucket (its last parts never came), step 1 takes the bar in.
+    """
+    length = s.frame_ns[longer]
     a = s.bar[i, f]
     b = s.bar[i, longer]
+    if length <= 0:
+        return False
+    end_ns = (a.last_end - 1) // length * length + length
+    if step == 0:
+        if b.trades == 0 or b.end_ns == end_ns:
+            return False
+        finish(s, i, longer, b.end_ns)
+        return True
     if b.trades == 0:
         b.open = a.c_open
         b.high = a.c_high
         b.low = a.c_low
+        b.end_ns = end_ns
     b.high = max(b.high, a.c_high)
     b.low = min(b.low, a.c_low)
     b.close = a.c_close
     b.volume += a.c_volume
     b.trades += 1
-    if a.last_end % s.frame_ns[longer] == 0:
-        finish(s, i, longer, a.last_end)
-        return True
-    return False
+    if a.last_end != end_ns:
+        return False
+    finish(s, i, longer, end_ns)
+    return True

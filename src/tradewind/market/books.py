@@ -6,10 +6,11 @@ side drops its deepest level and remembers how deep it is complete (`horizon`).
 
 from typing import Any
 
-from ..domain.codes import BUY, EMPTY, FIRST, NEVER, SELL, SNAPSHOT, SYNCED
+from ..domain.codes import BUY, EMPTY, FIRST, LAST, NEVER, SELL, SNAPSHOT, SYNCED
 from ..kernel.jit import compiled
 from ..kernel.levels import bisect
 
+FROM_QUOTES = -1  # book.fed_by: there is no book, the touch is the best quote
 NEAR = 12  # levels searched one by one from the touch before bisecting
 
 
@@ -117,6 +118,7 @@ def settle(s: Any, row: Any) -> None:
         top.ask = 0
     if row.marks & SNAPSHOT:
         b.joined = 0
+        b.fed_by = row.source + 1
         top.condition = SYNCED
         top.moved = 1
         s.count.snapshots += 1
@@ -137,14 +139,22 @@ def complete(s: Any, i: int) -> bool:
 
 
 @compiled
-def quote(s: Any, row: Any) -> None:
-    """One side of a best-quote message. Instruments without a depth stream take their touch from it."""
-    i = row.instrument
-    q = s.quoted[i]
+def quote(s: Any, row: Any) -> bool:
+    """One side of a best-quote message; True at its last row where no row of it is missing.
+
+    Between its rows the id is negative (`pending`), so that a message torn by a hole is never taken for whole.
+    """
+    q = s.quoted[row.instrument]
+    pending = -2 - row.ref
+    if row.marks & FIRST:
+        q.id = pending
     side = int(row.side)
     q.price[side] = row.price
     q.quantity[side] = row.quantity
+    if row.marks & LAST == 0 or q.id != pending:
+        return False
     q.id = row.ref
+    return True
 
 
 @compiled
@@ -152,7 +162,7 @@ def compare(s: Any, i: int) -> None:
     """Counts whether book and best quote agree wherever both carry the same update id."""
     q = s.quoted[i]
     top = s.top[i]
-    if q.id != s.book[i].last_id or q.id == 0 or top.condition != SYNCED:
+    if q.id != s.book[i].last_id or q.id <= 0 or top.condition != SYNCED:
         return
     same = (
         q.price[BUY] == top.bid
@@ -180,3 +190,4 @@ def adopt(s: Any, row: Any) -> None:
     top.ts = row.ts_local
     top.ts_venue = row.ts_venue
     top.condition = SYNCED
+    s.book[i].fed_by = FROM_QUOTES

@@ -2,34 +2,90 @@
 
 The reference is the median of the eligible sources, so any one of three can be arbitrary and the reference still lies
 within the other two's band. The group of an asset is every instrument with that base; its reference is at the same time
-the asset's rate. Grade A: at least three agree; B: two agree; C: one source; none: two that disagree, or nobody.
+the asset's rate. Grade A: at least three agree; B: two agree; C: one source; none: two that disagree, or nobody. Without a
+grade the reference stays what it last was: a bad print of one of two sources values nothing.
 """
 
 from typing import Any
 
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
 from ..domain.layout import BASE, JUMP_BP, QUOTE_ASSET, STALE_NS
-from ..kernel.jit import compiled
+from ..domain.reasons import FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
+from ..kernel.jit import called, compiled
+
+
+@compiled
+def patience(s: Any, i: int) -> int:
+    """How long instrument i may be silent, ns; a source of bars speaks once a bar and may miss one."""
+    return s.fact.rule[i, STALE_NS] + 2 * s.trust[i].span_ns
+
+
+@compiled
+def eligible(s: Any, j: int) -> bool:
+    """Whether instrument j may say what its asset is worth. One that just jumped may: that is how a real jump is confirmed."""
+    top = s.top[j]
+    heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= patience(s, j)
+    if not heard or top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED:
+        return False
+    return top.good + top.suspect != 0 and s.group[s.fact.rule[j, QUOTE_ASSET]].grade != GRADE_NONE
+
+
+@compiled
+def worth_of(s: Any, j: int) -> float:
+    """The middle of instrument j's touch in reporting units; 0 where its quote asset has no rate."""
+    top = s.top[j]
+    return 0.5 * float(top.bid + top.ask) * top.scale * s.group[s.fact.rule[j, QUOTE_ASSET]].reference
 
 
 @compiled
 def update(s: Any, i: int) -> None:
     """Takes in the new touch of instrument i."""
-    g = s.group[s.fact.rule[i, BASE]]
+    base = s.fact.rule[i, BASE]
+    if base == s.clock.reporting:
+        invert(s, i)
+        return
+    g = s.group[base]
     n = 0
+    sure = 0
     for m in range(g.n_members):
         j = g.member[m]
+        if eligible(s, j):
+            x = worth_of(s, j)
+            if x > 0.0:
+                place(g, n, x)
+                n += 1
+                sure += s.top[j].good
+    conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+
+
+@called
+def invert(s: Any, i: int) -> None:
+    """A pair that quotes the reporting currency in another asset gives that asset's rate, where nothing quotes it itself."""
+    quoted = s.fact.rule[i, QUOTE_ASSET]
+    g = s.group[quoted]
+    if g.n_members != 0 or quoted == s.clock.reporting:
+        return
+    pairs = s.group[s.clock.reporting]
+    n = 0
+    sure = 0
+    for m in range(pairs.n_members):
+        j = pairs.member[m]
         top = s.top[j]
-        if top.bid <= 0 or top.bid > top.ask or top.condition != SYNCED:
-            continue
-        if s.clock.now - top.ts > s.fact.rule[j, STALE_NS] or top.good + top.suspect == 0:
-            continue
-        rate = s.group[s.fact.rule[j, QUOTE_ASSET]].reference
-        if rate <= 0.0:
-            continue
-        place(g, n, 0.5 * float(top.bid + top.ask) * top.scale * rate)
-        n += 1
-    conclude(g, n, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+        heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= patience(s, j)
+        if heard and s.fact.rule[j, QUOTE_ASSET] == quoted and (top.good != 0 or top.suspect == IMPOSSIBLE_JUMP):
+            place(g, n, 1.0 / (0.5 * float(top.bid + top.ask) * top.scale))
+            n += 1
+            sure += top.good
+    conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+
+
+@called
+def renew(s: Any) -> None:
+    """Every reference anew: sources grow stale, and rates move, without a touch of their own."""
+    for i in range(s.clock.n_instruments):
+        g = s.group[s.fact.rule[i, BASE]]
+        if g.member[0] == i or s.fact.rule[i, BASE] == s.clock.reporting:
+            update(s, i)
 
 
 @compiled
@@ -43,26 +99,29 @@ def place(g: Any, n: int, x: float) -> None:
 
 
 @compiled
-def conclude(g: Any, n: int, tolerance: float, now: int) -> None:
+def conclude(g: Any, n: int, sure: int, tolerance: float, now: int) -> None:
+    """Grade and reference of n votes, `sure` of them by touches nobody doubts. A lone doubted touch decides nothing."""
     g.voters = n
     g.ts = now
-    if n == 0:
+    if n == 0 or (n == 1 and sure == 0):
         g.grade = GRADE_NONE
         return
     half = n // 2
-    g.reference = g.vote[half] if n % 2 == 1 else 0.5 * (g.vote[half - 1] + g.vote[half])
+    reference = g.vote[half] if n % 2 == 1 else 0.5 * (g.vote[half - 1] + g.vote[half])
     g.band_low = g.vote[0]
     g.band_high = g.vote[n - 1]
-    g.dispersion = (g.band_high - g.band_low) / g.reference
-    g.grade = grade_of(g, n, tolerance)
+    g.dispersion = (g.band_high - g.band_low) / reference
+    g.grade = grade_of(g, n, reference, tolerance)
+    if g.grade != GRADE_NONE:
+        g.reference = reference
 
 
 @compiled
-def grade_of(g: Any, n: int, tolerance: float) -> int:
+def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
     """How many votes lie within `tolerance` (a ratio) of the reference decides the grade."""
     agree = 0
     for k in range(n):
-        if abs(g.vote[k] - g.reference) <= tolerance * g.reference:
+        if abs(g.vote[k] - reference) <= tolerance * reference:
             agree += 1
     if agree >= 3:
         return GRADE_A
