@@ -123,6 +123,8 @@ class Market:
 def wake_frame(strategy: Strategy, timeframes: tuple[str, ...]) -> int:
     """The index of the timeframe a strategy listens to. Raises BadUse where the machine has no such timeframe."""
     kind, timeframe = strategy.wakes
+    if timeframe == "first":
+        timeframe = timeframes[0]
     if kind != "bar" or timeframe not in timeframes:
         raise BadUse(f"a strategy cannot be woken by {kind} {timeframe}", expected=f'("bar", one of {", ".join(timeframes)})')
     return timeframes.index(timeframe)

@@ -17,7 +17,7 @@ from .base import Bar, Market, Target
 class Swing:
     """Trend with hysteresis on closed bars."""
 
-    wakes = ("bar", "1m")
+    wakes = ("bar", "first")  # the shortest of the configured timeframes
     memory_fields = (("long", "i8"),)
 
     def __init__(self, **parameters: float) -> None:
