@@ -164,7 +164,7 @@ class Nasty:
         return random.choice((
             [report(who, codes.ACKED)],
             fill(who, random.randrange(8), 100, 7, random.randrange(1 << 40), (700, 1, USDT)),
-            [row(codes.CHARGE, ref=max(self.last_id - 3, 0), quantity=5, strategy=USDT, value=17)],
+            [row(codes.CHARGE, ref=max(self.last_id - random.randrange(70), 0), quantity=5, strategy=USDT, value=17)],
         ))  # fmt: skip
 
     # Orders ---------------------------------------------------------------------------------------------------------------

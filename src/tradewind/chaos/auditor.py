@@ -9,9 +9,9 @@ Conventions, which the machine must share:
   venue reported as cost moves cash; its difference from that product stands in ROUNDING (spot).
 - A fill is booked once for its (instrument, trade id), whatever the order's state, with the fee in the asset the venue names;
   a fee in another asset than the quote never enters `charges`, and no fee enters basis or quantity.
-- Average cost: a reducing fill takes the share closed / held of the basis, half to even, the whole of it where all is closed. A fill
-  through zero first closes at its cost's share closed / filled, half to even; the remainder opens. Therefore, exactly and
-  always: realised - basis = - sum of signed costs.
+- Average cost: a reducing fill takes the share closed / held of the basis, half to even, and all of it where all is closed.
+  A fill through zero first closes at its cost's share closed / filled, half to even; the remainder opens. Therefore, exactly
+  and always: realised - basis = - sum of signed costs.
 - Spot exchanges base against quote; a linear contract moves only what it realised, in the quote asset.
 - A live order reserves what is left of it: quote at its limit price rounded up, or base. Linear orders reserve nothing.
 - News of an order nobody sent changes nothing and is counted in `strangers`.
@@ -357,21 +357,26 @@ def _positions(found: Audit, table: Any) -> list[Difference]:
     return [d for name, cells in wanted.items() for d in _against(f"position.{name}", table[name], cells)]
 
 
+ORDER_COLUMNS = ("status", "instrument", "strategy", "side", "layer", "price", "quantity", "filled", "cost")
+
+
 def _orders(found: Audit, table: Any) -> list[Difference]:
     """Every order the machine remembers, and every live order it should remember."""
     differences = []
     kept = {int(o["id"]): o for o in table if o["id"] != 0}
-    for ref in {*kept, *(order.id for order in found.live_orders())}:
-        order = found.orders.get(ref)
-        if order is None or ref not in kept:
-            differences.append(Difference("order", str(ref), order and "known", kept.get(ref) is not None and "known"))
+    for ref in sorted({*kept, *(order.id for order in found.live_orders())}):
+        order, own = found.orders.get(ref), kept.get(ref)
+        if order is None or own is None:
+            differences.append(Difference("order", str(ref), _presence(order), _presence(own)))
             continue
-        numbers = {
-            name: getattr(order, name) for name in ("status", "instrument", "strategy", "side", "layer", "price", "quantity")
-        }
-        numbers |= {"filled": order.filled, "cost": order.cost, "open_left": order.left, "bound": found.bound(order)}
-        differences += [Difference(f"order.{k}", str(ref), v, int(kept[ref][k])) for k, v in numbers.items() if v != kept[ref][k]]
+        numbers = {name: getattr(order, name) for name in ORDER_COLUMNS}
+        numbers |= {"open_left": order.left, "bound": found.bound(order)}
+        differences += [Difference(f"order.{k}", str(ref), v, int(own[k])) for k, v in numbers.items() if v != own[k]]
     return differences
+
+
+def _presence(thing: object) -> str:
+    return "nothing" if thing is None else "an order"
 
 
 def _unbalanced(ledger: Any) -> list[Difference]:
