@@ -1,7 +1,7 @@
 """Signals: one score in [-1, 1] an instrument, with direction, horizon, confidence and the evidence it came from.
 
 score = tanh(Σ weight × input). Inputs are dimensionless: book imbalance, trade-flow imbalance, distance of the microprice
-and of the fast from the slow average, both in deviations of one horizon.
+and of the fast from the slow average, both in deviations of one horizon. The evidence is the input that carried most.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from ..kernel.maths import sqrt, tanh
 
 TUNING = {"w_imbalance": 0.6, "w_flow": 0.5, "w_micro": 0.5, "w_trend": 0.8, "horizon_s": 60.0}
 W_IMBALANCE, W_FLOW, W_MICRO, W_TREND, HORIZON = range(8, 13)  # columns of s.tuning
+EVIDENCE = ("nothing", "book imbalance", "trade flow", "microprice", "trend")  # what signal.evidence_at names
 
 
 @compiled
@@ -23,11 +24,27 @@ def renew(s: Any, i: int) -> None:
     g.horizon_ns = int(t[HORIZON] * 1e9)
     g.volatility = sqrt(m.variance_ratio * t[HORIZON])
     deviation = g.volatility * mid
-    x = t[W_IMBALANCE] * m.imbalance5
-    if m.total > 0.0:
-        x += t[W_FLOW] * m.signed / m.total
+    book = t[W_IMBALANCE] * m.imbalance5
+    tape = t[W_FLOW] * m.signed / m.total if m.total > 0.0 else 0.0
+    micro = 0.0
+    trend = 0.0
     if deviation > 0.0:
-        x += t[W_MICRO] * (m.microprice - mid) / deviation if m.microprice > 0.0 else 0.0
-        x += t[W_TREND] * (s.ema[i, 0].fast - s.ema[i, 0].slow) / deviation
+        micro = t[W_MICRO] * (m.microprice - mid) / deviation if m.microprice > 0.0 else 0.0
+        trend = t[W_TREND] * (s.ema[i, 0].fast - s.ema[i, 0].slow) / deviation
+    x = book + tape + micro + trend
+    g.evidence_at = strongest(book, tape, micro, trend)
     g.score = tanh(x)
     g.direction = 1 if g.score > 0.0 else -1 if g.score < 0.0 else 0
+
+
+@compiled
+def strongest(book: float, tape: float, micro: float, trend: float) -> int:
+    """Which input carried most of the score: an index into EVIDENCE."""
+    best = max(max(abs(book), abs(tape)), max(abs(micro), abs(trend)))
+    if best <= 0.0:
+        return 0
+    if abs(book) == best:
+        return 1
+    if abs(tape) == best:
+        return 2
+    return 3 if abs(micro) == best else 4

@@ -222,9 +222,10 @@ TOLD = np.dtype(
         ("maker", i8),
     ]
 )
-RESTING = np.dtype(
-    [("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8)]
-)
+RESTING = np.dtype(  # ahead: what rests before us; traded: what trades took of our level since it was last told
+    [("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8),
+     ("traded", i8)]
+)  # fmt: skip
 LANE = [("near", i8, (2,)), ("far", i8, (2,)), ("n_rest", i8, (2,))]
 VENUE_CLOCK = np.dtype(
     [("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8), ("act_due", i8)]

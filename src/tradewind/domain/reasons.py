@@ -15,6 +15,7 @@ STRATEGY_WISH = 7
 PRICE_MOVED = 8
 NO_LONGER_WANTED = 9
 LADDER_CANCEL = 10
+WEIGHT_MOVED = 11
 
 # Why a strategy did nothing --------------------------------------------------------------------------------------------
 NOT_MEMBER = 40
@@ -96,6 +97,7 @@ SENTENCES = {
     PRICE_MOVED: "the price it should stand at moved to {measured:g}, it stood at {threshold:g}",
     NO_LONGER_WANTED: "no order is wanted there any more",
     LADDER_CANCEL: "the ladder stepped down to {measured:g}",
+    WEIGHT_MOVED: "the selector moved the strategy's weight to {threshold:g} on a score of {measured:g}",
     NOT_MEMBER: "the strategy has no right to trade this instrument",
     BOOK_NOT_SYNCED: "the book was not synced (condition {measured:g})",
     WARMING_UP: "its features had {measured:g} of the {threshold:g} bars they need",

@@ -23,6 +23,7 @@ from tradewind.domain.codes import (
     LAST,
     MARKPRICE,
     QUOTE,
+    REDUCE_ONLY,
     REPORT,
     TRADE,
     WOKEN,
@@ -186,7 +187,7 @@ def on_own_row(s: Any, row: Any, out: Any) -> None:
         strategies.on_answer(s, row.strategy, row, out)
     else:
         settings.adopt(s, row)
-    if s.fact.ladder.rung >= CANCEL_ONLY:
+    if s.fact.ladder.rung >= REDUCE_ONLY and s.fact.ids.n_open > 0:
         cancel_all(s, out)
     work_wishes(s, out)
 
@@ -212,10 +213,11 @@ def on_time(s: Any, out: Any) -> None:
     if s.clock.marked_due <= now:
         s.clock.marked_due = now // MARK_NS * MARK_NS + MARK_NS
         mark(s, out)
+        sizing.renew(s, False)
     if s.clock.select_due <= now:
         s.clock.select_due = settings.next_selection(s)
-        selector.select(s)
-        sizing.renew(s)
+        selector.select(s, out)
+        sizing.renew(s, True)
     for k in range(s.clock.n_strategies):
         for i in range(s.clock.n_instruments):
             if s.timer[k, i].due <= now:
@@ -254,6 +256,7 @@ def mark(s: Any, out: Any) -> None:
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:
         facts.apply(s, orders.step_down(s, rung, DRAWDOWN, out))
+        cancel_all(s, out)
 
 
 # From wish to order ------------------------------------------------------------------------------------------------------------
@@ -278,15 +281,15 @@ def work(s: Any, k: int, i: int, out: Any) -> None:
             order_id = s.fact.working[k, i, side, layer]
             if t.quantity == 0 and order_id == 0:
                 continue
-            quantity = selector.scaled(s, k, t.quantity)
+            quantity = sizing.whole_lots(s, i, selector.scaled(s, k, i, side, t))
             if order_id != 0:
                 o = facts.find(s, order_id)
                 if quantity > 0 and o.price == t.price:
                     continue
                 if orders.cancellable(o):
                     facts.apply(s, orders.cancel(s, o, PRICE_MOVED if quantity > 0 else NO_LONGER_WANTED, out))
-            if quantity > 0:
-                enter(s, k, i, side, layer, t, sizing.to_lot(s, i, float(quantity)), out)
+            if t.quantity > 0:
+                enter(s, k, i, side, layer, t, quantity, out)
 
 
 @compiled
@@ -305,10 +308,12 @@ def enter(s: Any, k: int, i: int, side: int, layer: int, t: Any, quantity: int, 
 
 @called
 def cancel_all(s: Any, out: Any) -> None:
-    """The ladder forbids resting orders: take every one of them back."""
+    """The ladder forbids resting orders, or (REDUCE_ONLY) those that add risk: take every such one back."""
     for slot in range(s.fact.order.size):
         o = s.fact.order[slot]
-        if s.fact.ids.n_open > 0 and orders.cancellable(o) and has_room(s, out):
+        if not orders.cancellable(o) or not has_room(s, out):
+            continue
+        if s.fact.ladder.rung >= CANCEL_ONLY or review.adds_risk(s, o):
             facts.apply(s, orders.cancel(s, o, LADDER_CANCEL, out))
 
 

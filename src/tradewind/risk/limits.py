@@ -5,7 +5,7 @@ from typing import Any
 from ..domain.codes import BUY, SECOND
 from ..domain.layout import COST_DEN, COST_NUM, ORDERS_PER_S, QUOTE_ASSET
 from ..domain.reasons import RATE_LIMIT
-from ..kernel.jit import compiled
+from ..kernel.jit import called, compiled
 
 MONEY = 1e-8
 
@@ -22,27 +22,60 @@ def note(s: Any, k: int, i: int, code: int, measured: float, threshold: float) -
 
 
 @compiled
-def position_worth(s: Any, scope: int, i: int, side: int, price: int, quantity: int) -> float:
-    """Worst-case position of instrument i after the order, in whole quote units, of strategy scope - 1 or (0) of the book."""
-    net = quantity if side == BUY else -quantity
+def unit_worth(s: Any, i: int, price: float) -> float:
+    """Reporting units for one quantity unit of instrument i at `price`."""
+    rule = s.fact.rule[i]
+    return price * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY * s.group[rule[QUOTE_ASSET]].reference
+
+
+@compiled
+def worst(s: Any, scope: int, i: int, side: int) -> int:
+    """Position of instrument i if every open order of `side` filled: of strategy scope - 1, or (0) of the book."""
+    net = 0
     first = 0 if scope == 0 else scope - 1
     last = s.clock.n_strategies if scope == 0 else scope
-    for j in range(first, last):
-        p = s.fact.position[j, i]
+    for k in range(first, last):
+        p = s.fact.position[k, i]
         net += p.quantity + (p.open_buy if side == BUY else -p.open_sell)
-    rule = s.fact.rule[i]
-    return abs(float(net)) * float(price) * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY
+    return net
+
+
+@called
+def totals(s: Any, scope: int, k: int, i: int, change: int, unit: float) -> Any:
+    """Gross, highest and lowest net exposure of `scope` at worst case, as if strategy k's order of `change` were open too.
+
+    In reporting units, at the last believed mids; instrument i at no less than `unit`. change: negative is a sale.
+    """
+    gross = 0.0
+    high = 0.0
+    low = 0.0
+    first = 0 if scope == 0 else scope - 1
+    last = s.clock.n_strategies if scope == 0 else scope
+    for j in range(s.clock.n_instruments):
+        one = unit_worth(s, j, s.top[j].mid)
+        if j == i:
+            one = max(one, unit)
+        for n in range(first, last):
+            p = s.fact.position[n, j]
+            most = p.quantity + p.open_buy
+            least = p.quantity - p.open_sell
+            if j == i and n == k:
+                most += max(change, 0)
+                least += min(change, 0)
+            gross += float(max(abs(most), abs(least))) * one
+            high += float(most) * one
+            low += float(least) * one
+    return gross, high, low
 
 
 @compiled
 def spend(s: Any, k: int, i: int) -> int:
-    """Takes one order out of the rate budget (token bucket of one second's depth)."""
+    """Takes one order out of the rate budget, a token bucket one second deep: n at once, n a second, never 2n within one."""
     b = s.budget
     per_s = s.fact.limit[0, ORDERS_PER_S]
-    full = per_s * SECOND
-    elapsed = min(s.clock.now - b.ts, SECOND)
-    b.tokens_e9 = min(full, b.tokens_e9 + elapsed * per_s)
-    b.ts = s.clock.now
+    elapsed = max(min(s.clock.now - b.ts, SECOND), 0)
+    b.tokens_e9 = min(per_s * SECOND, b.tokens_e9 + elapsed * per_s)
+    b.ts = max(s.clock.now, b.ts)
     if b.tokens_e9 < SECOND:
         return note(s, k, i, RATE_LIMIT, float(b.tokens_e9) * 1e-9, float(per_s))
     b.tokens_e9 -= SECOND
@@ -51,19 +84,7 @@ def spend(s: Any, k: int, i: int) -> int:
 
 @compiled
 def measure(s: Any) -> None:
-    """Gross and net exposure of all positions at the last believed mids, open orders at worst case, in reporting units."""
-    gross = 0.0
-    net = 0.0
-    for i in range(s.clock.n_instruments):
-        rule = s.fact.rule[i]
-        unit = s.top[i].mid * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY * s.group[rule[QUOTE_ASSET]].reference
-        held = 0
-        most = 0
-        for k in range(s.clock.n_strategies):
-            p = s.fact.position[k, i]
-            held += p.quantity
-            most += max(abs(p.quantity + p.open_buy), abs(p.quantity - p.open_sell))
-        gross += float(most) * unit
-        net += float(held) * unit
+    """Keeps gross and net exposure of the whole book at worst case; net is the side that reaches further from zero."""
+    gross, high, low = totals(s, 0, 0, 0, 0, 0.0)
     s.budget.gross = gross
-    s.budget.net = net
+    s.budget.net = high if high + low > 0.0 else low

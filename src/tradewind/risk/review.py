@@ -1,7 +1,8 @@
 """The review before every order. It returns 0 or the reason code of the first check that refused; nobody can bypass it.
 
-Worst case throughout: every open order, UNKNOWN ones included, counts as filled. An order that only reduces the
-book-wide position passes the exposure limits, never the hygiene ones.
+Worst case throughout: every open order, UNKNOWN ones included, counts as filled. An order that can only make both its
+strategy's and the book's position smaller passes the exposure limits, never the hygiene ones. The rate budget is asked
+last: only an order that passed everything else is counted.
 """
 
 from typing import Any
@@ -33,6 +34,7 @@ from ..domain.layout import (
     TRACKS_BALANCE,
     VENUE,
 )
+from ..domain.orders import FIRST_FINAL, FREE
 from ..domain.reasons import (
     BALANCE_TOO_SMALL,
     BOOK_UNTRUSTED,
@@ -54,7 +56,7 @@ from ..domain.reasons import (
     SELF_CROSS,
     TOO_MANY_OPEN,
 )
-from ..kernel.jit import compiled
+from ..kernel.jit import called, compiled
 from . import limits
 
 MONEY = 1e-8
@@ -66,11 +68,13 @@ def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
     reason = permitted(s, k, i)
     if reason == 0:
         reason = well_formed(s, k, i, price, quantity)
-    if reason == 0:
-        reason = collared(s, k, i, side, price)
+    if reason != 0:
+        return reason
+    lessens = reduces(s, k, i, side, quantity)
+    reason = collared(s, k, i, side, price, lessens)
     if reason == 0:
         reason = affordable(s, k, i, side, price, quantity)
-    if reason == 0:
+    if reason == 0 and not lessens:
         reason = exposure(s, k, i, side, price, quantity)
     if reason == 0:
         reason = own_side(s, k, i, side, price)
@@ -81,7 +85,7 @@ def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 @compiled
 def permitted(s: Any, k: int, i: int) -> int:
-    """Right, ladder, book, age of the data."""
+    """Right, ladder, book, age of the data, number of open orders."""
     if s.fact.right[k, i] == 0:
         return limits.note(s, k, i, NO_RIGHT, 0.0, 0.0)
     rung = s.fact.ladder.rung
@@ -93,6 +97,9 @@ def permitted(s: Any, k: int, i: int) -> int:
     oldest = s.fact.limit[0, MAX_AGE_NS]
     if s.clock.now - top.ts > oldest:
         return limits.note(s, k, i, DATA_TOO_OLD, float(s.clock.now - top.ts) * 1e-9, float(oldest) * 1e-9)
+    most = s.fact.limit[0, MAX_OPEN]
+    if s.fact.ids.n_open >= most:
+        return limits.note(s, k, i, TOO_MANY_OPEN, float(s.fact.ids.n_open), float(most))
     return 0
 
 
@@ -122,17 +129,36 @@ def notional(s: Any, i: int, price: int, quantity: int) -> float:
 
 
 @compiled
-def collared(s: Any, k: int, i: int, side: int, price: int) -> int:
-    """The price stays near the reference; how near depends on how many sources agree on it."""
+def reduces(s: Any, k: int, i: int, side: int, quantity: int) -> bool:
+    """Whether the order, filled whole behind all open ones of its side, leaves both positions short of a turn through zero."""
+    if side == BUY:
+        return limits.worst(s, 0, i, side) + quantity <= 0 and limits.worst(s, k + 1, i, side) + quantity <= 0
+    return limits.worst(s, 0, i, side) - quantity >= 0 and limits.worst(s, k + 1, i, side) - quantity >= 0
+
+
+@compiled
+def adds_risk(s: Any, o: Any) -> bool:
+    """Whether a live order could do anything but make the position smaller: such orders go when only reducing is allowed."""
+    held = s.fact.position[o.strategy, o.instrument].quantity
+    book = 0
+    for k in range(s.clock.n_strategies):
+        book += s.fact.position[k, o.instrument].quantity
+    if o.side == BUY:
+        return max(held, book) + o.open_left > 0
+    return min(held, book) - o.open_left < 0
+
+
+@compiled
+def collared(s: Any, k: int, i: int, side: int, price: int, lessens: bool) -> int:
+    """The price stays near the reference; how near depends on how many sources agree on it. Better prices are no danger."""
     rule = s.fact.rule[i]
     g = s.group[rule[BASE]]
     rate = s.group[rule[QUOTE_ASSET]].reference
     if rate <= 0.0:
         return limits.note(s, k, i, NO_RATE, 0.0, 0.0)
-    needed = s.fact.limit[0, MIN_GRADE]
-    if g.grade == GRADE_NONE or g.grade < needed:
-        if not reduces(s, i, side):
-            return limits.note(s, k, i, NO_GRADE, float(g.grade), float(max(needed, 1)))
+    needed = max(s.fact.limit[0, MIN_GRADE], GRADE_NONE + 1)
+    if g.reference <= 0.0 or (g.grade < needed and not lessens):
+        return limits.note(s, k, i, NO_GRADE, float(g.grade), float(needed))
     collar = float(rule[COLLAR_A_BP] if g.grade == GRADE_A else rule[COLLAR_B_BP] if g.grade == GRADE_B else rule[COLLAR_C_BP])
     off = (float(price) * s.top[i].scale * rate - g.reference) / g.reference * 1e4
     if (off > collar and side == BUY) or (off < -collar and side != BUY):
@@ -141,27 +167,21 @@ def collared(s: Any, k: int, i: int, side: int, price: int) -> int:
 
 
 @compiled
-def reduces(s: Any, i: int, side: int) -> bool:
-    """Whether an order of this side can only make the book-wide position smaller."""
-    net = 0
-    for k in range(s.clock.n_strategies):
-        p = s.fact.position[k, i]
-        net += p.quantity + p.open_buy if side == BUY else p.quantity - p.open_sell
-    return net < 0 if side == BUY else net > 0
-
-
-@compiled
 def affordable(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
-    """Spot orders need free balance at their venue, everything open already deducted."""
+    """Spot orders need free balance at their venue, everything open already deducted, with the fees it may cost."""
     rule = s.fact.rule[i]
     if rule[PAYOFF] != SPOT or s.fact.limit[0, TRACKS_BALANCE] == 0:
         return 0
     venue = rule[VENUE]
     asset = rule[QUOTE_ASSET] if side == BUY else rule[BASE]
-    free = float(s.fact.ledger[CASH, venue, asset] - s.fact.reserved[venue, asset]) * MONEY
+    free = float(s.fact.ledger[CASH, venue, asset]) * MONEY
+    open_already = float(s.fact.reserved[venue, asset]) * MONEY
     if side == BUY:
-        needs = notional(s, i, price, quantity) * (1.0 + 1e-7 * float(max(rule[TAKER_FEE_E7], 0)))
+        fee = 1e-7 * float(max(rule[TAKER_FEE_E7], 0))
+        free -= open_already * (1.0 + fee)
+        needs = notional(s, i, price, quantity) * (1.0 + fee)
     else:
+        free -= open_already
         needs = float(quantity * rule[BASE_NUM]) * MONEY
     if needs > free:
         return limits.note(s, k, i, BALANCE_TOO_SMALL, needs, free)
@@ -170,46 +190,80 @@ def affordable(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> 
 
 @compiled
 def exposure(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
-    """Order size, position, gross and net in the reporting currency, for the book and for the strategy."""
-    rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
-    adds = notional(s, i, price, quantity) * rate
+    """Order size, position, gross and net in the reporting currency, for the book and for the strategy.
+
+    Everything counts at the order's price or the mid, whichever is higher: a bid far below must not hide what it would hold.
+    """
     rung = s.fact.ladder.rung
-    if reduces(s, i, side):
-        return 0
     if rung >= REDUCE_ONLY:
         return limits.note(s, k, i, HALTED_BY_LADDER, float(rung), 0.0)
-    share = 0.5 if rung == CAUTIOUS else 1.0
+    unit = limits.unit_worth(s, i, max(float(price), s.top[i].mid))
+    share = (0.5 if rung == CAUTIOUS else 1.0) * MONEY
     for scope in (0, k + 1):
         limit = s.fact.limit[scope]
-        if adds > share * float(limit[MAX_NOTIONAL]) * MONEY:
-            return limits.note(s, k, i, NOTIONAL_TOO_LARGE, adds, share * float(limit[MAX_NOTIONAL]) * MONEY)
-        after = limits.position_worth(s, scope, i, side, price, quantity) * rate
-        if after > share * float(limit[MAX_POSITION]) * MONEY:
-            return limits.note(s, k, i, POSITION_LIMIT, after, share * float(limit[MAX_POSITION]) * MONEY)
-    limit = s.fact.limit[0]
-    if s.budget.gross + adds > share * float(limit[MAX_GROSS]) * MONEY:
-        return limits.note(s, k, i, GROSS_LIMIT, s.budget.gross + adds, share * float(limit[MAX_GROSS]) * MONEY)
-    after = abs(s.budget.net + (adds if side == BUY else -adds))
-    if after > share * float(limit[MAX_NET]) * MONEY and after > abs(s.budget.net):
-        return limits.note(s, k, i, NET_LIMIT, after, share * float(limit[MAX_NET]) * MONEY)
-    if s.fact.ids.n_open >= limit[MAX_OPEN]:
-        return limits.note(s, k, i, TOO_MANY_OPEN, float(s.fact.ids.n_open), float(limit[MAX_OPEN]))
+        most = share * float(limit[MAX_NOTIONAL])
+        if float(quantity) * unit > most:
+            return limits.note(s, k, i, NOTIONAL_TOO_LARGE, float(quantity) * unit, most)
+        sign = 1 if side == BUY else -1
+        after = float(sign * limits.worst(s, scope, i, side) + quantity) * unit
+        most = share * float(limit[MAX_POSITION])
+        if after > most:
+            return limits.note(s, k, i, POSITION_LIMIT, after, most)
+        gross, high, low = limits.totals(s, scope, k, i, sign * quantity, unit)
+        most = share * float(limit[MAX_GROSS])
+        if gross > most:
+            return limits.note(s, k, i, GROSS_LIMIT, gross, most)
+        after = high if side == BUY else -low
+        most = share * float(limit[MAX_NET])
+        if after > most:
+            return limits.note(s, k, i, NET_LIMIT, after, most)
     return 0
 
 
 @compiled
 def own_side(s: Any, k: int, i: int, side: int, price: int) -> int:
-    """No order may meet one of our own: the other side's working orders of every strategy are looked at."""
+    """No order may meet one of our own: every live order of the other side, of every strategy, is looked at."""
     other = 1 - side
+    unseen = 0
     for j in range(s.clock.n_strategies):
         p = s.fact.position[j, i]
-        if (p.open_sell if side == BUY else p.open_buy) == 0:
+        left = p.open_sell if side == BUY else p.open_buy
+        if left == 0:
             continue
+        unseen += left
         for layer in range(s.fact.working[j, i, other].size):
             order_id = s.fact.working[j, i, other, layer]
             if order_id == 0:
                 continue
             o = s.fact.order[order_id & (s.fact.order.size - 1)]
-            if (side == BUY and price >= o.price) or (side != BUY and price <= o.price):
+            unseen -= o.open_left
+            if meets(o, side, price):
                 return limits.note(s, k, i, SELF_CROSS, float(price), float(o.price))
+    if unseen > 0:
+        return departing(s, k, i, side, price, unseen)
+    return 0
+
+
+@compiled
+def meets(o: Any, side: int, price: int) -> bool:
+    """Whether an order of `side` at `price` would trade with order o of the other side."""
+    return bool(price >= o.price if side == BUY else price <= o.price)
+
+
+@called
+def departing(s: Any, k: int, i: int, side: int, price: int, unseen: int) -> int:
+    """Orders that no longer stand on a layer but live: being cancelled, or unknown. Young ids first, until all are seen."""
+    mask = s.fact.order.size - 1
+    for back in range(s.fact.order.size):
+        order_id = s.fact.ids.next_id - back
+        o = s.fact.order[order_id & mask]
+        if o.id != order_id or o.instrument != i or o.side == side or not FREE < o.status < FIRST_FINAL:
+            continue
+        if s.fact.working[o.strategy, i, o.side, o.layer] == order_id:
+            continue
+        if meets(o, side, price):
+            return limits.note(s, k, i, SELF_CROSS, float(price), float(o.price))
+        unseen -= o.open_left
+        if unseen <= 0:
+            return 0
     return 0

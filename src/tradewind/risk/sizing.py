@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from ..domain.layout import COST_DEN, COST_NUM, FRACTION, LOT, QUOTE_ASSET, RISK
+from ..domain.layout import BASE, FRACTION, LOT, RISK
 from ..kernel.jit import called, compiled
+from . import limits
 
-MONEY = 1e-8
+SIZE_BY_GRADE = (0.0, 0.5, 1.0, 1.0)  # none, C, B, A: what one source alone says is traded at half size
 
 
 @compiled
 def fixed_fraction(s: Any, i: int, fraction: float, price: int) -> int:
     """The quantity worth `fraction` of equity at `price`, rounded down to the lot; 0 without a rate."""
-    rule = s.fact.rule[i]
-    unit = float(price) * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY * s.group[rule[QUOTE_ASSET]].reference
+    unit = limits.unit_worth(s, i, float(price))
     if unit <= 0.0:
         return 0
     return to_lot(s, i, fraction * s.budget.equity / unit)
@@ -28,28 +28,33 @@ def volatility_target(s: Any, i: int, risk: float, volatility: float, confidence
 
 @compiled
 def to_lot(s: Any, i: int, quantity: float) -> int:
-    """Rounds down to the lot: always toward less risk."""
-    lot = s.fact.rule[i, LOT]
-    if quantity >= 4e18 or quantity <= 0.0:
+    """Rounds down to the lot: always toward less risk; what is no quantity gives 0."""
+    if not 0.0 < quantity < 4e18:
         return 0
-    return int(quantity) // lot * lot
+    return whole_lots(s, i, int(quantity))
+
+
+@compiled
+def whole_lots(s: Any, i: int, quantity: int) -> int:
+    """The most lots that `quantity` holds, in quantity units."""
+    lot = s.fact.rule[i, LOT]
+    return quantity // lot * lot
 
 
 @called
-def renew(s: Any) -> None:
-    """Each selector period: what one order of each strategy may be, on every instrument it has a right to."""
+def renew(s: Any, every: bool) -> None:
+    """What one order of each strategy may be, wherever it has a right; `every` False: only where nothing was known yet."""
     for k in range(s.clock.n_strategies):
         for i in range(s.clock.n_instruments):
-            if s.fact.right[k, i] != 0 and s.top[i].mid > 0.0:
+            if s.fact.right[k, i] != 0 and s.top[i].mid > 0.0 and (every or s.size_of[k, i].quantity == 0):
                 s.size_of[k, i].quantity = size(s, k, i, int(s.top[i].mid))
 
 
 @compiled
 def size(s: Any, k: int, i: int, price: int) -> int:
-    """By volatility and confidence where the strategy names a risk, else by its fraction of equity."""
+    """By volatility and confidence where the strategy names a risk, else by its fraction of equity; less at a weak grade."""
     p = s.parameter[k]
+    part = SIZE_BY_GRADE[s.group[s.fact.rule[i, BASE]].grade]
     if p[RISK] > 0.0:
-        return volatility_target(s, i, p[RISK], s.signal[i].volatility, s.signal[i].confidence, price)
-    if p[FRACTION] > 0.0:
-        return fixed_fraction(s, i, p[FRACTION], price)
-    return 0
+        return volatility_target(s, i, p[RISK] * part, s.signal[i].volatility, s.signal[i].confidence, price)
+    return fixed_fraction(s, i, p[FRACTION] * part, price)

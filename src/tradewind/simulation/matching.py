@@ -6,7 +6,7 @@ trades at its price once what stood ahead is gone; an aggressive one takes what 
 
 from typing import Any
 
-from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, NEVER, REPORT, SELL
+from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, LIMIT_POST_ONLY, NEVER, REPORT, SELL
 from ..domain.reasons import FAULT_QUEUE_FULL
 from ..kernel.jit import called, compiled
 from . import fees, latency
@@ -74,10 +74,12 @@ def span(v: Any, i: int, side: int) -> None:
 def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> None:
     """An aggressor reached `price` against our side `own`: better prices fill whole, that price after its queue.
 
-    through = 1: a quote stands there, so the price itself fills whole too.
+    through = 1: a quote stands there, so the price itself fills whole too. What one of our orders takes of a trade at its
+    price the next one does not get.
     """
     lane = v.lane[i]
     partial = v.desk[v.schedule[i].desk].partial_fills
+    left = quantity
     j = 0
     while j < lane.n_rest[own]:
         r = v.resting[lane.slot[own, j]]
@@ -86,9 +88,11 @@ def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> 
         if beyond or (through != 0 and r.price == price):
             got = r.leaves
         elif r.price == price:
-            r.ahead -= quantity
+            r.traded += quantity
+            r.ahead -= left
             if r.ahead < 0:
                 got = min(r.leaves, -r.ahead) if partial != 0 else r.leaves
+                left = max(left - got, 0)
                 r.ahead = 0
         if got > 0:
             fill(v, r, r.price, got, 1)
@@ -130,7 +134,11 @@ def take_touch(v: Any, s: Any, r: Any) -> None:
 
 @called
 def meet_bar(v: Any, row: Any) -> None:
-    """Physics of a market known only by bars: immediate orders trade at the open, resting ones where the range reached."""
+    """Physics of a market known only by bars: immediate orders trade at the open, resting ones where the range reached.
+
+    The open is half a spread away on either side. A resting order the open has gapped through trades there too, as a taker;
+    one that is post-only waits for its own price.
+    """
     i = row.instrument
     value = row.value
     high = max(row.price, row.ref) + (value >> 32)
@@ -144,7 +152,7 @@ def meet_bar(v: Any, row: Any) -> None:
             open_price = row.ref + half if side == BUY else row.ref - half
             crosses = open_price <= r.price if side == BUY else open_price >= r.price
             reached = low < r.price if side == BUY else high > r.price
-            if crosses:
+            if crosses and r.otype != LIMIT_POST_ONLY:
                 fill(v, r, open_price, r.leaves, 0)
             elif r.otype == LIMIT_IOC:
                 report(v, r, EXPIRED_BY_VENUE, r.leaves)

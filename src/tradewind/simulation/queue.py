@@ -14,11 +14,13 @@ RISK_AVERSE, PROBABILITY = 0, 1
 
 @compiled
 def shrink(r: Any, model: int, old: int, new: int) -> None:
-    """The level of resting order r went from `old` to `new`."""
-    if model == PROBABILITY and new < old:
+    """The level of resting order r went from `old` to `new`; what trades already took from ahead does not leave twice."""
+    gone = old - new - r.traded
+    r.traded = 0
+    if model == PROBABILITY and gone > 0:
         front = float(r.ahead)
         back = float(max(old - r.ahead, 0))
         weight = front * front + back * back
         if weight > 0.0:
-            r.ahead -= int(float(old - new) * (front * front / weight))
+            r.ahead -= int(float(gone) * (front * front / weight))
     r.ahead = max(min(r.ahead, new), 0)

@@ -98,6 +98,7 @@ def place(v: Any, s: Any, a: Any) -> None:
     r.leaves = a.quantity
     r.otype = a.otype
     r.ahead = 0
+    r.traded = 0
     i = a.instrument
     if v.schedule[i].bars_only != 0:
         matching.report(v, r, ACKED, r.leaves)

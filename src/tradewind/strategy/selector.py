@@ -1,27 +1,53 @@
 """The selector: how much of its wish each strategy gets, in 1/1024.
 
-Every period each strategy's gain after costs, a ratio of equity, enters two exponential averages. Its score is the mean
-divided by the deviation, shrunk toward zero by n / (n + shrink): few periods say little. Weights move toward
-1/(1 + exp(-score)) of the capital share times two, at most `step` a period (hysteresis), and never below `floor`.
+Every period each strategy's gain after fees, a ratio of equity, enters two exponential averages. Its score is the mean
+divided by the deviation, shrunk toward zero by n / (n + shrink): few periods say little. The goal is
+2 / (1 + exp(-8 score)) of its capital share, at most all of it, pulled back toward all by `shrinkage` and never below
+`floor`: a strategy is full until it has shown a loss that noise does not explain. A weight leaves its place only for a goal
+more than `hysteresis` away, or to become full again, and walks at most `step` a period. Each move is an EVIDENCE row.
+
+What closes a position is never scaled, and legs that belong together are scaled by their strategy, alike.
 """
 
 from typing import Any
 
+from ..domain.codes import BUY, EVIDENCE
 from ..domain.layout import COST_DEN, COST_NUM, QUOTE_ASSET
+from ..domain.reasons import EDGE_OVER_COST, LEG_HEDGED, WEIGHT_MOVED
+from ..kernel.emit import bounded_e9, emit
 from ..kernel.jit import called, compiled
 from ..kernel.maths import exp, sqrt
 
 FULL = 1024
 MONEY = 1e-8
-TUNING = {"period_s": 60.0, "memory": 0.02, "shrink": 60.0, "step": 64.0, "floor": 128.0, "enabled": 1.0}
-PERIOD, AVERAGING, SHRINK, STEP, FLOOR, ENABLED = range(6)
+TUNING = {
+    "period_s": 60.0,
+    "memory": 0.02,
+    "shrink": 60.0,
+    "step": 64.0,
+    "floor": 128.0,
+    "enabled": 1.0,
+    "hysteresis": 0.05,
+    "shrinkage": 0.5,
+}
+PERIOD, AVERAGING, SHRINK, STEP, FLOOR, ENABLED, HYSTERESIS, SHRINKAGE = range(8)
 
 
 @compiled
-def scaled(s: Any, k: int, quantity: int) -> int:
-    """The part of a wished quantity the strategy's weight allows."""
-    w = s.share[k].weight
-    return quantity if w == FULL else (quantity >> 10) * w + (((quantity & 1023) * w) >> 10)
+def part(weight: int, quantity: int) -> int:
+    """quantity * weight / 1024, rounded down, without leaving int64."""
+    return (quantity >> 10) * weight + (((quantity & 1023) * weight) >> 10)
+
+
+@compiled
+def scaled(s: Any, k: int, i: int, side: int, t: Any) -> int:
+    """The part of target t's quantity the strategy's weight allows; what closes its position passes whole."""
+    weight = s.share[k].weight
+    if weight == FULL or t.cause == LEG_HEDGED or t.cause == EDGE_OVER_COST:
+        return int(t.quantity)
+    held = s.fact.position[k, i].quantity
+    closing = min(t.quantity, max(-held if side == BUY else held, 0))
+    return int(closing + part(weight, t.quantity - closing))
 
 
 @compiled
@@ -39,7 +65,7 @@ def worth_of(s: Any, k: int) -> float:
 
 
 @called
-def select(s: Any) -> None:
+def select(s: Any, out: Any) -> None:
     """One period ends: measure every strategy and move the weights."""
     t = s.tuning
     for k in range(s.clock.n_strategies):
@@ -52,20 +78,39 @@ def select(s: Any) -> None:
         share.spread += t[AVERAGING] * ((gain - share.gain) * (gain - share.gain) - share.spread)
         share.gain += t[AVERAGING] * (gain - share.gain)
         if t[ENABLED] > 0.0:
-            lean(share, t)
+            lean(s, k, out)
 
 
 @compiled
-def lean(share: Any, t: Any) -> None:
+def lean(s: Any, k: int, out: Any) -> None:
+    """Moves one weight toward its goal and tells why."""
+    share = s.share[k]
+    t = s.tuning
     score = 0.0
     if share.spread > 0.0:
         score = share.gain / sqrt(share.spread) * float(share.n_seen) / (float(share.n_seen) + t[SHRINK])
     share.drive = score
-    goal = 2.0 * float(FULL) / (1.0 + exp(-8.0 * score))
-    goal = min(max(goal, t[FLOOR]), float(FULL))
-    move = goal - float(share.weight)
-    if move > t[STEP]:
-        move = t[STEP]
-    if move < -t[STEP]:
-        move = -t[STEP]
-    share.weight += int(move)
+    move = goal(score, t) - float(share.weight)
+    if abs(move) <= t[HYSTERESIS] * float(FULL) and float(share.weight) + move < float(FULL):
+        return
+    step = int(min(max(move, -t[STEP]), t[STEP]))
+    if step != 0:
+        share.weight += step
+        tell(s, k, score, out)
+
+
+@compiled
+def goal(score: float, t: Any) -> float:
+    """The weight a score deserves, in 1/1024."""
+    wish = min(2.0 * float(FULL) / (1.0 + exp(-8.0 * score)), float(FULL))
+    return max(float(FULL) + (1.0 - t[SHRINKAGE]) * (wish - float(FULL)), min(t[FLOOR], float(FULL)))
+
+
+@compiled
+def tell(s: Any, k: int, score: float, out: Any) -> None:
+    """The row that says a weight moved: its score, and where it stands now as a ratio."""
+    r = emit(s, out, EVIDENCE, 0)
+    r.strategy = k
+    r.value = WEIGHT_MOVED
+    r.price = bounded_e9(score)
+    r.quantity = bounded_e9(float(s.share[k].weight) / float(FULL))

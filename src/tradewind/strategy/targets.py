@@ -6,6 +6,8 @@ once, however often it is called in a step.
 
 from typing import Any
 
+from ..domain.codes import BUY
+from ..domain.layout import TICK
 from ..kernel.jit import compiled
 
 
@@ -61,3 +63,12 @@ def nudged(s: Any, code: int, k: int, i: int, value: float) -> float:
 def in_flight(s: Any, k: int, i: int) -> bool:
     """Whether an order of strategy k on instrument i is still live."""
     return s.fact.position[k, i].n_open > 0
+
+
+@compiled
+def marketable(s: Any, i: int, side: int, slip: float) -> int:
+    """The worst price, on the tick, an immediate order may pay that gives up to `slip` (a ratio) beyond the touch."""
+    tick = s.fact.rule[i, TICK]
+    if side == BUY:
+        return int(float(s.top[i].ask) * (1.0 + slip)) // tick * tick
+    return -(-int(float(s.top[i].bid) * (1.0 - slip)) // tick) * tick

@@ -12,7 +12,7 @@ tick. With gamma = 0 it quotes `away_ticks` behind the touch, leaning by `skew_t
 
 from typing import Any
 
-from ...domain.codes import BUY, LIMIT_POST_ONLY, SELL
+from ...domain.codes import BUY, LIMIT_POST_ONLY, SELL, SYNCED
 from ...domain.layout import LOT, TICK
 from ...domain.reasons import BOOK_NOT_SYNCED, INVENTORY_FULL, QUOTE_PLACED, WEIGHT_ZERO
 from ...kernel.jit import compiled
@@ -27,7 +27,7 @@ PARAMETERS = {
     "gap_ticks": 1.0,
     "skew_ticks": 0.0,
     "lean": 0.0,
-    "max_inventory": 10.0,  # in orders
+    "max_inventory": 10.0,  # in orders, the layers that could still fill included
     "gamma": 0.0,
     "kappa": 1.5,
     "horizon_s": 60.0,
@@ -51,7 +51,7 @@ def half_spread(gamma: float, variance: float, horizon: float, kappa: float) -> 
 def on_timer(s: Any, k: int, i: int) -> None:
     top = s.top[i]
     p = s.parameter[k]
-    if top.good == 0:
+    if top.good == 0 or top.condition != SYNCED:
         note(s, k, i, BOOK_NOT_SYNCED, float(top.condition), 0.0)
         withdraw(s, k, i, int(p[LAYERS]))
         return
@@ -92,9 +92,9 @@ def quote_layers(s: Any, k: int, i: int, tick: int, quantity: int, units: float)
         note(s, k, i, INVENTORY_FULL, units, full)
     for layer in range(int(p[LAYERS])):
         step = int(p[GAP]) * layer * tick
-        wish(s, k, i, BUY, layer, bid - step, quantity if units < full else 0, LIMIT_POST_ONLY)
+        wish(s, k, i, BUY, layer, bid - step, quantity if units + float(layer) < full else 0, LIMIT_POST_ONLY)
         because(s, k, i, BUY, layer, QUOTE_PLACED, float(bid - step), float(top.bid))
-        wish(s, k, i, SELL, layer, ask + step, quantity if units > -full else 0, LIMIT_POST_ONLY)
+        wish(s, k, i, SELL, layer, ask + step, quantity if units - float(layer) > -full else 0, LIMIT_POST_ONLY)
         because(s, k, i, SELL, layer, QUOTE_PLACED, float(ask + step), float(top.ask))
 
 

@@ -12,7 +12,7 @@ from ...domain.layout import FRAMES, LOT, TICK
 from ...domain.reasons import ALREADY_THERE, ANSWER_EXPIRED, LEGS_IN_FLIGHT, STRATEGY_WISH
 from ...kernel.emit import emit
 from ...kernel.jit import compiled
-from ..targets import because, in_flight, note, nudged, want, wish
+from ..targets import because, in_flight, marketable, note, nudged, want, wish
 
 NAME = "python"
 PARAMETERS = {"slip_bp": 20.0}
@@ -50,20 +50,15 @@ def on_answer(s: Any, k: int, row: Any) -> None:
         note(s, k, i, LEGS_IN_FLIGHT, 0.0, 0.0)
         return
     lot = s.fact.rule[i, LOT]
-    tick = s.fact.rule[i, TICK]
     quantity = abs(gap) // lot * lot
     if quantity == 0:
         note(s, k, i, ALREADY_THERE, float(gap), float(lot))
         return
-    slip = s.parameter[k][SLIP] * 1e-4
-    top = s.top[i]
     side = BUY if gap > 0 else SELL
-    if side == BUY:
-        price = int(float(top.ask) * (1.0 + slip)) // tick * tick
-        price = min(price, row.price) if row.price > 0 else price
-    else:
-        price = int(float(top.bid) * (1.0 - slip)) // tick * tick + tick
-        price = max(price, row.price)
+    price = marketable(s, i, side, s.parameter[k][SLIP] * 1e-4)
+    tick = s.fact.rule[i, TICK]
+    if row.price > 0:
+        price = min(price, row.price // tick * tick) if side == BUY else max(price, -(-row.price // tick) * tick)
     wish(s, k, i, side, 0, price, quantity, LIMIT_IOC)
     because(s, k, i, side, 0, STRATEGY_WISH, float(gap), float(lot))
     want(s, k, i)

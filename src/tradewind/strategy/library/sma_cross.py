@@ -6,10 +6,10 @@ Sums of closes are integers, so the averages carry no drift; they are compared b
 from typing import Any
 
 from ...domain.codes import BUY, LIMIT_IOC, SELL
-from ...domain.layout import LOT, TICK
+from ...domain.layout import LOT
 from ...domain.reasons import ALREADY_THERE, CROSS_DOWN, CROSS_UP, LEGS_IN_FLIGHT, WARMING_UP
 from ...kernel.jit import compiled
-from ..targets import because, in_flight, note, nudged, want, wish
+from ..targets import because, in_flight, marketable, note, nudged, want, wish
 
 NAME = "sma_cross"
 PARAMETERS = {"fast": 10.0, "slow": 30.0, "quantity": 0.0, "slip_bp": 50.0, "frame": 0.0}
@@ -28,6 +28,9 @@ def on_bar(s: Any, k: int, i: int, f: int) -> None:
     ring = s.past[i, f]
     mask = ring.size - 1
     m = s.sma_cross[k, i]
+    if slow > mask:
+        note(s, k, i, WARMING_UP, float(mask), float(slow))  # the ring of closes is shorter than the average: never
+        return
     close = ring[(n - 1) & mask]
     m.sum_fast += close - (ring[(n - 1 - fast) & mask] if n > fast else 0)
     m.sum_slow += close - (ring[(n - 1 - slow) & mask] if n > slow else 0)
@@ -55,13 +58,7 @@ def go(s: Any, k: int, i: int, side: int, quantity: int, gap: float, cause: int)
     """An immediate order that may pay up to slip_bp over the touch."""
     if quantity <= 0:
         return
-    tick = s.fact.rule[i, TICK]
-    slip = s.parameter[k][SLIP] * 1e-4
-    top = s.top[i]
-    if side == BUY:
-        price = int(float(top.ask) * (1.0 + slip)) // tick * tick
-    else:
-        price = int(float(top.bid) * (1.0 - slip)) // tick * tick + tick
+    price = marketable(s, i, side, s.parameter[k][SLIP] * 1e-4)
     wish(s, k, i, side, 0, price, quantity, LIMIT_IOC)
     because(s, k, i, side, 0, cause, gap, 0.0)
     want(s, k, i)
