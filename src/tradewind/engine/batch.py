@@ -44,13 +44,17 @@ from .features import on_bar
 
 @entry
 def run(state, tape, start, stop, columns, first):
-    """Feeds tape[start:stop]; the features after the bar tape[n] stand in columns[:, first + n - start]."""
+    """Feeds tape[start:stop]; the features after bar tape[n] stand in columns[:, first + n - start]. Returns where it ended."""
     s = state[0]
-    for n in range(start, min(stop, tape.size)):
+    stop = min(min(stop, tape.size), start + columns.shape[1] - first)
+    for n in range(start, stop):
+        if tape[n].instrument != 0:
+            return n
         s.clock.now = tape[n].ts_local
         bars.take(s, tape[n], 0)
         on_bar(s, 0, 0)
         copy(s, columns, first + n - start)
+    return stop
 
 
 @compiled
@@ -102,7 +106,7 @@ class Loop(Machine):
 
     @property
     def play(self) -> Any:
-        """loop.run(state, tape, start, stop, columns, first)."""
+        """loop.run(state, tape, start, stop, columns, first) -> next; stops at a row of another instrument than 0."""
         return self._load("loop").run
 
     def state(self, timeframe: int) -> State:
@@ -195,12 +199,19 @@ def _units(piece: pl.DataFrame, name: str, power: float, start: int) -> NDArray[
 def _fill(part: Rows, units: dict[str, NDArray[np.int64]], start: int) -> None:
     top, bottom = np.maximum(units["open"], units["close"]), np.minimum(units["open"], units["close"])
     above, below = units["high"] - top, bottom - units["low"]
-    wrong = np.flatnonzero((above < 0) | (below < 0) | (units["low"] <= 0) | (units["volume"] < 0) | ((above | below) >= 1 << 31))
+    wrong = np.flatnonzero((above < 0) | (below < 0) | (units["low"] <= 0) | (units["volume"] < 0))
     if len(wrong):
         raise BadData(
             "a bar whose prices cannot belong together",
             where=f"row {start + int(wrong[0])}",
             expected="0 < low <= open, close <= high, volume of 0 or more",
+        )
+    large = np.flatnonzero((above | below) >= 1 << 31)
+    if len(large):
+        raise BadData(
+            "a bar that reaches 2^31 price units beyond its open and close",
+            where=f"row {start + int(large[0])}",
+            todo="give an instrument with a smaller price_exponent",
         )
     part["price"], part["ref"], part["quantity"] = units["close"], units["open"], units["volume"]
     part["value"] = (above << 32) | below
