@@ -19,7 +19,8 @@ from tradewind.domain.rows import ROW, Rows
 
 CAPACITY = Capacity(instruments=8, venues=3, assets=8, strategies=4, orders=256, layers=4)
 DTYPE = np.dtype([("clock", layout.CLOCK), ("fact", layout.fact_dtype(CAPACITY))])
-FIELDS = layout.field_names(DTYPE, ROW)
+# All of them, not those of DTYPE alone: a twin module is loaded once a process, and other tests give it a whole state.
+FIELDS = layout.field_names(layout.state_dtype(CAPACITY), layout.venue_dtype(CAPACITY), ROW)
 PATIENCE = 80
 
 USDT, USD, BTC, ETH, DOGE, BNB, USDC = range(7)
