@@ -86,7 +86,7 @@ class Replayer:
     def run(self, before: Callable[[Rows, int], bool] | None = None) -> None:
         """Feeds the whole journal, or until `before(input rows, index)` says stop."""
         for batch, proof in self.batches():
-            for group in _groups(batch):
+            for group in groups_of(batch):
                 if before is not None and before(group, 0):
                     return
                 self.feed(group)
@@ -118,6 +118,20 @@ class Replayer:
         if self._segment[0] != segment:
             self._segment = (segment, self.tape.segment(segment))
         self._run(self._segment[1], start, stop)
+
+    def stretch_until(self, segment: int, start: int, stop: int, ns: int) -> None:
+        """Market rows [start, stop) of a tape segment as far as their journal time reaches `ns`."""
+        if self.tape is not None and stop > start:
+            if self._segment[0] != segment:
+                self._segment = (segment, self.tape.segment(segment))
+            ts = self._segment[1]["ts_local"][start:stop]
+            self.stretch(segment, start, start + int(np.searchsorted(ts, ns, side="right")))
+
+    def take_produced(self) -> Rows:
+        """What the machine emitted since it was last asked; nothing is compared."""
+        produced = np.concatenate(self._produced) if self._produced else rows(0)
+        self._produced, self._expected = [], []
+        return produced
 
     def _run(self, tape: Rows, start: int, stop: int) -> None:
         i = start
@@ -158,7 +172,7 @@ class Replayer:
         )  # fmt: skip
 
 
-def _groups(batch: Rows) -> Iterator[Rows]:
+def groups_of(batch: Rows) -> Iterator[Rows]:
     """Runs of rows of one sort: commands, TAPE rows, inputs."""
     sort = np.where(is_command(batch["kind"]), 1, np.where(batch["kind"] == codes.TAPE, 2, 0))
     edges = [0, *(np.flatnonzero(np.diff(sort)) + 1).tolist(), len(batch)]

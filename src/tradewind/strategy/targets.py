@@ -54,7 +54,7 @@ def note(s: Any, k: int, i: int, code: int, measured: float, threshold: float) -
 def nudged(s: Any, code: int, k: int, i: int, value: float) -> float:
     """The value a decision looks at, moved by the probe when `why` asks what would have changed it."""
     p = s.probe
-    if p.code == code and p.strategy == k and p.instrument == i:
+    if p.code == code and p.strategy == k and (p.instrument == i or p.instrument == -1):
         return value + p.delta
     return value
 
