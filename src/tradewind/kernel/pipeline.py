@@ -86,6 +86,10 @@ class _MakeEntryLibrary(_MakeRoomLibrary):
     _name = "tradewind_entry_library"
     library_class = EntryLibrary
 
+    def run_pass(self, state: Any) -> bool:
+        state.flags.noalias = True  # state, physics, tape and out are four arrays: a store to one leaves the others' loads alone
+        return super().run_pass(state)
+
 
 class RoomCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's default pipeline with a room's library."""
