@@ -36,7 +36,7 @@ def life(i: int, parts: list[tuple[int, int, int]], end: int) -> list[list[Row]]
 
 
 def opened(i: int, held: int, side: int, quantity: int) -> Books:
-    """Books with a position of `held` sold by order 1, and order 2 sent."""
+    """Books with a position of `held` from order 1, and order 2 sent."""
     books = Books().tell(
         order_of(abs(held), i=i, side=codes.SELL if held < 0 else codes.BUY), filled(1, 99, 100_00, abs(held), i=i)
     )
@@ -66,7 +66,7 @@ def test_permuted_and_repeated_news_books_each_fill_once(data: st.DataObject) ->
     part = st.tuples(st.integers(80_00, 120_00), st.integers(1, 40), st.integers(-9, 99))
     parts = data.draw(st.lists(part, min_size=1, max_size=4))
     end = data.draw(st.sampled_from((codes.CANCELED_BY_VENUE, codes.EXPIRED_BY_VENUE, codes.REJECTED_BY_VENUE)))
-    messages = life(i, parts, end) + [[report(2, codes.CANCELED_BY_VENUE)]]
+    messages = [*life(i, parts, end), [report(2, codes.CANCELED_BY_VENUE)]]
     start = opened(i, held, side, 160)
     wanted = truth(start.copy().tell(*messages), i)
     again = data.draw(st.lists(st.sampled_from(messages), max_size=5))
