@@ -15,7 +15,7 @@ from tradewind.domain.codes import HOUR, MINUTE, TIMEFRAME_NAMES
 from tradewind.domain.errors import BadData, BadUse
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
-from tradewind.engine.batch import CHUNK, Loop, bar_rows, features
+from tradewind.engine.batch import CHUNK, Loop, features
 from tradewind.storage.tape import Tape
 
 from . import bars
@@ -47,8 +47,8 @@ def columns(loop: Loop, tape_rows: Rows, timeframe: int = ONE_MINUTE) -> NDArray
     return made
 
 
-def all_rows(frame: pl.DataFrame, instrument: Instrument, timeframe: int = ONE_MINUTE) -> Rows:
-    return np.concatenate([chunk.copy() for chunk in bar_rows(frame, timeframe, instrument)])
+def all_rows(loop: Loop, frame: pl.DataFrame, instrument: Instrument, timeframe: int = ONE_MINUTE) -> Rows:
+    return np.concatenate([chunk.copy() for chunk in loop.rows_of(frame, timeframe, instrument)])
 
 
 def bits(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -66,7 +66,7 @@ def test_batch_equals_the_machine_on_the_real_tape(loop: Loop, tape: Tape, recor
     for i, instrument in enumerate(tape.manifest.instruments):
         mine = stretch[stretch["instrument"] == i]
         np.testing.assert_array_equal(bits(columns(loop, mine).T), bits(steps[i, 0]))
-        longer = all_rows(five_minutes(mine, instrument), instrument, FIVE_MINUTES)
+        longer = all_rows(loop, five_minutes(mine, instrument), instrument, FIVE_MINUTES)
         assert len(longer) > 200
         np.testing.assert_array_equal(bits(columns(loop, longer, FIVE_MINUTES).T), bits(steps[i, 1]))
 
@@ -108,15 +108,15 @@ def test_uncompiled_gives_the_same_bits_on_wild_bars(loop: Loop, tmp_path: Path,
     frame = bars.random_bars(700, 3, calm=0.3)
     frame = frame.with_columns((pl.col(name) * factor).round(2).clip(0.01) for name in ("open", "high", "low", "close"))
     coin = Instrument(venue="t", symbol="t", base="C", quote="USD", price_exponent=price_exponent, quantity_exponent=5)
-    tape_rows = all_rows(frame, coin)
+    tape_rows = all_rows(loop, frame, coin)
     slow = Loop(bars.OF_BARS, compiled=False, cache=tmp_path)
     np.testing.assert_array_equal(bits(columns(slow, tape_rows)), bits(columns(loop, tape_rows)))
 
 
 @given(t=st.integers(0, 1_200), seed=st.integers(0, 3))
 def test_what_comes_after_t_changes_nothing_before(loop: Loop, t: int, seed: int) -> None:
-    tape_rows = all_rows(bars.random_bars(1_200, seed), bars.COIN)
-    other = np.concatenate([tape_rows[:t], all_rows(bars.random_bars(300, seed + 9), bars.COIN)])
+    tape_rows = all_rows(loop, bars.random_bars(1_200, seed), bars.COIN)
+    other = np.concatenate([tape_rows[:t], all_rows(loop, bars.random_bars(300, seed + 9), bars.COIN)])
     whole = bits(columns(loop, tape_rows))
     np.testing.assert_array_equal(bits(columns(loop, tape_rows[:t])), whole[:, :t])
     np.testing.assert_array_equal(bits(columns(loop, other))[:, :t], whole[:, :t])
@@ -142,7 +142,7 @@ def test_columns_are_scaled_and_null_until_warm(loop: Loop) -> None:
         assert made[name][warm - 1] is not None
     expected = frame["close"].rolling_mean(20)
     assert (made["sma.sma20"] - expected).abs().max() < 1e-8
-    raw = columns(loop, all_rows(frame, bars.COIN))
+    raw = columns(loop, all_rows(loop, frame, bars.COIN))
     at = made.columns.index("rsi.rsi")
     np.testing.assert_array_equal(bits(made["rsi.rsi"].to_numpy()[14:]), bits(raw[at, 14:]))
 
@@ -181,13 +181,13 @@ def test_a_bar_that_is_none_is_named(loop: Loop, column: str, value: float | Non
         features(frame, bars.OF_BARS, "1m", bars.COIN, loop)
 
 
-def test_units_too_fine_for_a_bar_are_named() -> None:
+def test_units_too_fine_for_a_bar_are_named(loop: Loop) -> None:
     fine = Instrument(venue="t", symbol="t", base="C", quote="USD", price_exponent=8, quantity_exponent=5)
     with pytest.raises(BadData, match="smaller price_exponent"):
-        next(bar_rows(bars.random_bars(300, 1), ONE_MINUTE, fine))
+        next(loop.rows_of(bars.random_bars(300, 1), ONE_MINUTE, fine))
 
 
-def test_bad_names_are_refused() -> None:
+def test_bad_names_are_refused(loop: Loop) -> None:
     with pytest.raises(BadUse, match="rsi"):
         Loop(("rsy",))
     with pytest.raises(BadUse, match="flow listens to books"):
@@ -197,11 +197,16 @@ def test_bad_names_are_refused() -> None:
     with pytest.raises(BadUse, match="1m"):
         features(bars.random_bars(3, 1), ("rsi",), "2m", bars.COIN)
     with pytest.raises(BadData, match="volume"):
-        next(bar_rows(bars.random_bars(3, 1).drop("volume"), ONE_MINUTE, bars.COIN))
+        next(loop.rows_of(bars.random_bars(3, 1).drop("volume"), ONE_MINUTE, bars.COIN))
+
+
+def test_columns_of_text_are_refused(loop: Loop) -> None:
+    with pytest.raises(BadData, match="column close is String"):
+        features(bars.random_bars(3, 1).with_columns(pl.col("close").cast(pl.String)), bars.OF_BARS, "1m", bars.COIN, loop)
 
 
 def test_a_row_of_another_instrument_stops_the_loop(loop: Loop) -> None:
-    tape_rows = all_rows(bars.random_bars(10, 1), bars.COIN)
+    tape_rows = all_rows(loop, bars.random_bars(10, 1), bars.COIN)
     tape_rows["instrument"][6] = 1
     made = np.empty((len(loop.outputs), 10))
     assert loop.play(loop.state(ONE_MINUTE), tape_rows, 0, 10, made, 0) == 6

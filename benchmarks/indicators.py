@@ -1,0 +1,117 @@
+"""D. Indicators: the step functions of the features over a long series, beside TA-Lib in the same run.
+
+`python benchmarks/indicators.py [--rows 2000000] [--runs 5] [--peer tradewind|both]` prints JSON lines. Figures of tradewind:
+
+- `SMA20` ...: Mrow/s of the compiled loop that takes a 64-byte bar row and runs the feature's step (price columns out); a
+  feature computes everything it declares: `sma` three averages, `ema` two, `bollinger` three bands, `macd` three lines
+- `... from a frame`: Mrow/s of `features(...)` from a Polars frame of floats to one, checks and conversion included
+- `... incremental`: ns/update of one call from Python a bar; `... in the machine`: ns a bar inside compiled code
+- `all six fused`: the six in one pass
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tradewind.domain.codes import TIMEFRAME_NAMES
+from tradewind.domain.instruments import Instrument
+from tradewind.domain.rows import Rows
+from tradewind.engine.batch import Loop, features
+
+FIGURES = {"SMA20": "sma", "EMA20": "ema", "RSI14": "rsi", "ATR14": "atr", "BBANDS20": "bollinger", "MACD12_26_9": "macd"}
+CODE = TIMEFRAME_NAMES.index("1m")
+COIN = Instrument(venue="bench", symbol="COIN", base="COIN", quote="USD", price_exponent=2, quantity_exponent=5)
+CALLS = 200_000
+
+
+def series(n: int) -> pl.DataFrame:
+    """The walk of the peers' benchmark, in cents."""
+    r = np.random.default_rng(5)
+    close = np.rint(30_000 * np.exp(np.cumsum(r.normal(0, 1e-4, n))) * 100)
+    reach = np.rint(np.abs(r.normal(0, 3, n)) * 100)
+    numbers = {"open": close, "high": close + reach, "low": close - reach, "close": close}
+    return pl.DataFrame({**{name: values / 100 for name, values in numbers.items()}, "volume": np.ones(n)})
+
+
+def emit(peer: str, figure: str, value: float, unit: str, **more: Any) -> None:
+    """One line in the form of the shared benchmarks."""
+    line = {"item": "D", "peer": peer, "figure": figure, "value": float(f"{value:.5g}"), "unit": unit, **more}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def seconds(call: Callable[[], Any], runs: int) -> float:
+    """The median of `runs` runs after a warm one."""
+    taken = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken[1:]))
+
+
+def ours(frame: pl.DataFrame, tape: Rows, runs: int) -> None:
+    """tradewind's figures."""
+    n = frame.height
+    for figure, names in {**{f: (name,) for f, name in FIGURES.items()}, "all six fused": tuple(FIGURES.values())}.items():
+        loop = Loop(names)
+        columns, state = np.empty((len(loop.outputs), n)), loop.state(CODE)
+
+        def batch(loop: Loop = loop, columns: Any = columns, state: Any = state) -> None:
+            loop.play(state, tape, 0, n, columns, 0)
+
+        taken = seconds(batch, runs)
+        emit("tradewind", figure, n / taken / 1e6, "Mrow/s", rows=n, columns=len(loop.outputs))
+        emit("tradewind", f"{figure} in the machine", taken / n * 1e9, "ns/update", note="compiled caller")
+        whole = seconds(lambda names=names, loop=loop: features(frame, names, "1m", COIN, loop), runs)  # type: ignore[misc]
+        emit("tradewind", f"{figure} from a frame", n / whole / 1e6, "Mrow/s", rows=n)
+        play = loop.play
+
+        def single(play: Any = play, state: Any = state, columns: Any = columns) -> None:
+            for k in range(CALLS):
+                play(state, tape, k, k + 1, columns, k)
+
+        emit("tradewind", f"{figure} incremental", seconds(single, 3) / CALLS * 1e9, "ns/update", note="a Python call a bar")
+
+
+def talib(frame: pl.DataFrame, runs: int) -> None:
+    """TA-Lib on the same numbers, where it is installed."""
+    import talib as ta
+
+    high, low, close = (frame[name].to_numpy() for name in ("high", "low", "close"))
+    calls: dict[str, Callable[[], Any]] = {
+        "SMA20": lambda: ta.SMA(close, 20),
+        "EMA20": lambda: ta.EMA(close, 20),
+        "RSI14": lambda: ta.RSI(close, 14),
+        "ATR14": lambda: ta.ATR(high, low, close, 14),
+        "BBANDS20": lambda: ta.BBANDS(close, 20),
+        "MACD12_26_9": lambda: ta.MACD(close),
+    }
+    for figure, call in calls.items():
+        emit("TA-Lib", figure, frame.height / seconds(call, runs) / 1e6, "Mrow/s", rows=frame.height, ver=ta.__version__)
+
+
+def main() -> None:
+    """Runs the figures asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--peer", choices=("tradewind", "both"), default="tradewind")
+    asked = parser.parse_args()
+    frame = series(max(asked.rows, CALLS))
+    tape = np.concatenate([chunk.copy() for chunk in Loop(("ema",)).rows_of(frame, CODE, COIN)])
+    ours(frame, tape, asked.runs)
+    if asked.peer == "both":
+        talib(frame, asked.runs)
+
+
+if __name__ == "__main__":
+    main()
