@@ -235,10 +235,10 @@ class Session:
         return found
 
     def equity(self) -> float:
-        """Everything held at the last rates, in the reporting currency."""
+        """Everything owned at the last rates and mids, open contracts included, in the reporting currency."""
         s = self.state[0]
         cash = s["fact"]["ledger"][0].sum(axis=0)
-        return float(np.sum(cash * 1e-8 * s["group"]["reference"][: len(cash)]))
+        return float(np.sum(cash * 1e-8 * s["group"]["reference"][: len(cash)])) + open_gains(s, len(self.instruments))
 
     def exposure(self) -> float:
         """Gross value of all strategies' positions in the reporting currency."""
@@ -269,3 +269,12 @@ def stretches(tape: Rows, every_ns: int) -> Iterator[int]:
     first, last = int(ts[0]), int(ts[-1])
     marks = np.arange(first + every_ns, last, every_ns)
     yield from (int(i) for i in np.searchsorted(ts, marks, side="right"))
+
+
+def open_gains(s: Any, n: int) -> float:
+    """What the open contracts among the first n instruments would gain at their mids, in the reporting currency."""
+    rule, position, mids = s["fact"]["rule"][:n], s["fact"]["position"][:, :n], s["top"]["mid"][:n]
+    worth = position["quantity"].sum(axis=0) * mids * rule[:, layout.COST_NUM] / np.maximum(rule[:, layout.COST_DEN], 1)
+    counted = (rule[:, layout.PAYOFF] != codes.SPOT) & (mids > 0.0)
+    rates = s["group"]["reference"][rule[:, layout.QUOTE_ASSET]]
+    return float(np.sum((worth - position["basis"].sum(axis=0)) * rates * counted)) * 1e-8
