@@ -186,3 +186,13 @@ def test_an_order_slot_begins_clean() -> None:
     assert books.objections() == []
     assert MARKETS[SPOT_BTC].cost(100_00, 10) == 10**6
     assert FREE == 0  # a zeroed table holds no orders
+
+
+def test_a_fill_of_a_forgotten_order_is_not_booked_and_the_auditor_says_so() -> None:
+    """The memory of orders is bounded too: when the slot has a new owner the late fill is counted, and the audit is short of it."""
+    later = 1 + CAPACITY.orders
+    books = Books().tell(order_of(), [report(1, codes.CANCELED_BY_VENUE)], order_of(ref=later))
+    assert books.objections() == []
+    books.tell(filled(1, 1, 100_00, 10))
+    assert (books.ids("n_odd"), books.cash(BTC), books.order(later)["filled"]) == (2, 0, 0)
+    assert any("position.quantity" in objection for objection in books.objections())

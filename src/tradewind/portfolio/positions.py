@@ -31,22 +31,3 @@ def leave_open(s: Any, o: Any, left: int) -> None:
         bound = left * rule[BASE_NUM]
         s.fact.reserved[rule[VENUE], rule[BASE]] += bound - o.bound
     o.bound = bound
-
-
-@compiled
-def worst(s: Any, i: int, side: int) -> int:
-    """The book-wide position of instrument i if every open order of `side` filled, in quantity units."""
-    total = 0
-    for k in range(s.clock.n_strategies):
-        p = s.fact.position[k, i]
-        total += p.quantity + (p.open_buy if side == BUY else -p.open_sell)
-    return total
-
-
-@compiled
-def held(s: Any, i: int) -> int:
-    """The book-wide position of instrument i in quantity units."""
-    total = 0
-    for k in range(s.clock.n_strategies):
-        total += s.fact.position[k, i].quantity
-    return total
