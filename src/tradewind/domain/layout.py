@@ -30,7 +30,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     assets: int = 16
     strategies: int = 4
     sources: int = 128
-    levels: int = 512  # price levels a side of a book
+    levels: int = 2048  # price levels a side of a book; 512 lose the touch of real BTCUSDT within minutes (docs/truth.md)
     orders: int = 1024  # power of two; an order's slot is its id modulo this
     layers: int = 4  # orders a side, strategy and instrument
     timeframes: int = 3

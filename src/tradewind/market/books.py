@@ -7,11 +7,12 @@ side drops its deepest level and remembers how deep it is complete (`horizon`).
 from typing import Any
 
 from ..domain.codes import BUY, EMPTY, FIRST, LAST, NEVER, SELL, SNAPSHOT, SYNCED
-from ..kernel.jit import compiled
+from ..kernel.jit import called, compiled
 from ..kernel.levels import bisect
 
 FROM_QUOTES = -1  # book.fed_by: there is no book, the touch is the best quote
 NEAR = 16  # levels at the touch that are all compared before bisecting
+FAR = 32  # more levels than these are moved as memory, fewer one by one
 
 
 @compiled
@@ -47,9 +48,13 @@ def put(s: Any, row: Any) -> None:
         if row.quantity > 0:
             quantities[k] = row.quantity
         else:
-            for j in range(k, n - 1):
-                keys[j] = keys[j + 1]
-                quantities[j] = quantities[j + 1]
+            if n - k > FAR:
+                close(keys, k, n - 1)
+                close(quantities, k, n - 1)
+            else:
+                for j in range(k, n - 1):
+                    keys[j] = keys[j + 1]
+                    quantities[j] = quantities[j + 1]
             b.depth[side] = n - 1
     elif row.quantity > 0:
         insert(s, b, side, k + 1, key, row.quantity, keys, quantities)
@@ -80,16 +85,33 @@ def insert(s: Any, b: Any, side: int, at: int, key: int, quantity: int, keys: An
         if at == 0:
             return
         at -= 1
-        for j in range(at):
-            keys[j] = keys[j + 1]
-            quantities[j] = quantities[j + 1]
+        close(keys, 0, at)
+        close(quantities, 0, at)
     else:
-        for j in range(n, at, -1):
-            keys[j] = keys[j - 1]
-            quantities[j] = quantities[j - 1]
+        if n - at > FAR:
+            part(keys, at, n)
+            part(quantities, at, n)
+        else:
+            for j in range(n, at, -1):
+                keys[j] = keys[j - 1]
+                quantities[j] = quantities[j - 1]
         b.depth[side] = n + 1
     keys[at] = key
     quantities[at] = quantity
+
+
+@called
+def close(array: Any, start: int, stop: int) -> None:
+    """Moves array[start + 1:stop + 1] one down. One array a loop: the compiler makes a memory move of it."""
+    for j in range(start, stop):
+        array[j] = array[j + 1]
+
+
+@called
+def part(array: Any, start: int, stop: int) -> None:
+    """Moves array[start:stop] one up."""
+    for j in range(stop, start, -1):
+        array[j] = array[j - 1]
 
 
 @compiled
