@@ -6,9 +6,9 @@ once, however often it is called in a step.
 
 from typing import Any
 
-from ..domain.codes import BUY
+from ..domain.codes import BUY, NEVER, SELL
 from ..domain.layout import TICK
-from ..kernel.jit import compiled
+from ..kernel.jit import called, compiled
 
 
 @compiled
@@ -67,8 +67,27 @@ def in_flight(s: Any, k: int, i: int) -> bool:
 
 @compiled
 def marketable(s: Any, i: int, side: int, slip: float) -> int:
-    """The worst price, on the tick, an immediate order may pay that gives up to `slip` (a ratio) beyond the touch."""
+    """The worst price, on the tick, an immediate order may pay that gives up to `slip` (a ratio) beyond the touch.
+
+    It stays one tick inside our own resting orders, whoever's they are: it takes what others offer before them.
+    """
     tick = s.fact.rule[i, TICK]
     if side == BUY:
-        return int(float(s.top[i].ask) * (1.0 + slip)) // tick * tick
-    return -(-int(float(s.top[i].bid) * (1.0 - slip)) // tick) * tick
+        return min(int(float(s.top[i].ask) * (1.0 + slip)) // tick * tick, best_own(s, i, SELL) - tick)
+    return max(-(-int(float(s.top[i].bid) * (1.0 - slip)) // tick) * tick, best_own(s, i, BUY) + tick)
+
+
+@called
+def best_own(s: Any, i: int, side: int) -> int:
+    """The best price of our own working orders on one side of instrument i; NEVER or 0 where there is none."""
+    best = 0 if side == BUY else NEVER
+    for k in range(s.clock.n_strategies):
+        p = s.fact.position[k, i]
+        if (p.open_buy if side == BUY else p.open_sell) == 0:
+            continue
+        for layer in range(s.fact.working.shape[3]):
+            order_id = s.fact.working[k, i, side, layer]
+            if order_id != 0:
+                price = s.fact.order[order_id & (s.fact.order.size - 1)].price
+                best = max(best, price) if side == BUY else min(best, price)
+    return best

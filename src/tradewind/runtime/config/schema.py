@@ -107,7 +107,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     max_gross_notional: Annotated[Size, Key(Notional(), "Largest sum of absolute positions, with open orders.")] = _size("2")
     max_net_notional: Annotated[Size, Key(Notional(), "Largest absolute sum of signed positions, with open orders.")] = _size("1")
     max_open_orders: Annotated[int, Key(Whole(0, 4096), "Most orders open at a time.")] = 64
-    orders_per_second: Annotated[int, Key(Whole(0, 10_000), "Most orders sent in one second, cancels not counted.")] = 20
+    orders_per_second: Annotated[int, Key(Whole(0, 10_000), "Most orders sent in one second, cancels not counted.")] = 100
     collar_bps: Annotated[Collar, Key(Kind(), "Price collar by reference grade.")] = Collar()
     max_data_age_ns: Annotated[int, Key(Duration(MS, D), "Oldest market data that may open risk.")] = 2 * S
     drawdown_halt_pct: Annotated[Decimal, Key(Number(0, 100, "%"), "Fall from the equity's peak that halts trading.")] = Decimal(20)
