@@ -7,7 +7,7 @@ nothing but market rows pass, and closed by whatever comes next.
 
 from typing import Any
 
-from tradewind.domain.codes import END, FAULT, FULL, TAPE, WHOLE, WOKEN
+from tradewind.domain.codes import END, FAULT, FULL, LAST, QUOTE, TAPE, WHOLE, WOKEN
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.simulation import venue
 
@@ -39,7 +39,7 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
             catch_up(s, row.ts_local, out)
             venue.before(v, s, row)
             on_row(s, row, out)
-            if s.top[row.instrument].moved:
+            if row.kind <= QUOTE and row.marks & LAST and s.top[row.instrument].moved:
                 venue.after(v, s, row)
             i += 1
             if s.clock.n_out != n:

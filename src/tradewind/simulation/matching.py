@@ -70,6 +70,14 @@ def span(v: Any, i: int, side: int) -> None:
     lane.far[side] = low if side == BUY else high
 
 
+@compiled
+def part(lane: Any, side: int, at: int) -> None:
+    """Takes one order out of its lane; the others keep their order of time."""
+    lane.n_rest[side] -= 1
+    for j in range(at, lane.n_rest[side]):
+        lane.slot[side, j] = lane.slot[side, j + 1]
+
+
 @called
 def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> None:
     """An aggressor reached `price` against our side `own`: better prices fill whole, that price after its queue.
@@ -97,8 +105,7 @@ def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> 
         if got > 0:
             fill(v, r, r.price, got, 1)
         if r.live == 0:
-            lane.n_rest[own] -= 1
-            lane.slot[own, j] = lane.slot[own, lane.n_rest[own]]
+            part(lane, own, j)
         else:
             j += 1
     span(v, i, own)
@@ -160,8 +167,7 @@ def meet_bar(v: Any, row: Any) -> None:
             elif reached:
                 fill(v, r, r.price, r.leaves, 1)
             if r.live == 0:
-                lane.n_rest[side] -= 1
-                lane.slot[side, j] = lane.slot[side, lane.n_rest[side]]
+                part(lane, side, j)
             else:
                 j += 1
         span(v, i, side)

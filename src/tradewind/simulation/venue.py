@@ -156,8 +156,7 @@ def withdraw(v: Any, a: Any) -> None:
     lane = v.lane[r.instrument]
     for j in range(lane.n_rest[r.side]):
         if v.resting[lane.slot[r.side, j]].id == a.id:
-            lane.n_rest[r.side] -= 1
-            lane.slot[r.side, j] = lane.slot[r.side, lane.n_rest[r.side]]
+            matching.part(lane, r.side, j)
             break
     r.live = 0
     matching.span(v, r.instrument, r.side)
