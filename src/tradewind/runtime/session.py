@@ -7,11 +7,11 @@ what looks on. Rows of the journal leave the compiled driver in the order things
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from tradewind.domain import codes, layout
+from tradewind.domain import codes, layout, ports
 from tradewind.domain.errors import MachineFault
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.reasons import sentence
@@ -22,14 +22,8 @@ from tradewind.engine.snapshot import State, digest, fresh_state, fresh_venue
 from tradewind.strategies.base import Bar, Market, Strategy, Target, memory_of
 
 OUT_ROWS = 1 << 16
+Sink = ports.Sink
 PRELUDE_SEGMENT = -1  # TAPE rows are never written for the prelude: its rows stand in the journal themselves
-
-
-class Sink(Protocol):
-    """Where journal rows go."""
-
-    def append(self, rows: Rows, digest: int = 0) -> Any:
-        """Takes the next rows of the journal."""
 
 
 class Seat:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ import numpy as np
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt, TradewindError
 from tradewind.domain.instruments import Instrument, Stream
+from tradewind.domain.ports import Segments
 from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 
 from . import batch as layout
@@ -470,13 +471,6 @@ class JournalWriter:
             if fd >= 0:
                 os.close(fd)
         self._fd = self._lock = -1
-
-
-class Segments(Protocol):
-    """What TAPE rows point into: a `Tape`, or a market log's reader."""
-
-    def segment(self, index: int) -> Rows:
-        """The rows of one segment. Raises BadData where there is none."""
 
 
 def expand(rows: Iterable[Rows], source: Segments) -> Iterator[Rows]:

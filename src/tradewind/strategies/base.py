@@ -8,14 +8,13 @@ between two wakes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import codes
+from ..domain import codes, ports
 from ..domain.errors import BadUse
 from ..domain.instruments import Instrument
 from ..domain.layout import N_WORDS
@@ -38,11 +37,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     price: int = 0
 
 
-class Strategy(Protocol):
-    """A strategy in Python."""
-
-    wakes: tuple[str, str]
-    parameters: Mapping[str, float]
+class Strategy(ports.Strategy, Protocol):
+    """The port of that name with its types told."""
 
     def on_bar(self, bar: Bar, market: Market) -> Target | None:
         """The wished position after a closed bar; None changes nothing."""
