@@ -6,6 +6,7 @@ another composition cannot be proved, only its facts folded (`--facts`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tradewind.storage.tape import Tape
 from .options import ReplayOptions
 from .planning import Plan, plan_of
 from .session import proof_of
+from .wakes import Wakes
 
 Say = Callable[[str], None]
 OUT_ROWS = 1 << 16
@@ -67,6 +69,7 @@ class Replayer:
         self._segment: tuple[int, Rows] = (-1, rows(0))
         self._produced: list[Rows] = []
         self._expected: list[Rows] = []
+        self.wakes: Wakes | None = None
 
     def refuse_other(self) -> None:
         """Raises BadUse where the journal was written by another machine."""
@@ -74,7 +77,8 @@ class Replayer:
         if wrote != self.machine.hash:
             raise BadUse(
                 f"the journal was written by machine {wrote}, this is {self.machine.hash}", where=str(self.reader.folder),
-                expected="the composition that wrote it", todo=f"use the release {self.reader.header.made_by}, or --facts to fold its facts",
+                expected="the composition that wrote it",
+                todo=f"use the release {self.reader.header.made_by}, or --facts to fold its facts",
             )  # fmt: skip
 
     def batches(self) -> Iterator[tuple[Rows, int]]:
@@ -107,9 +111,26 @@ class Replayer:
             for row in group:
                 self.stretch(int(row["quantity"]), int(row["ref"]), int(row["value"]))
         else:
+            self._refuse_upgrade(group)
+            if self.wakes is not None:
+                self.wakes.hear(group)
             inputs = rows(len(group))
             inputs[:] = group
             self._run(inputs, 0, len(inputs))
+
+    def _refuse_upgrade(self, group: Rows) -> None:
+        """What comes after an UPGRADE row was decided by a machine that began from facts: no proof reaches across it."""
+        at = np.flatnonzero(group["kind"] == codes.UPGRADE)
+        if len(at) == 0:
+            return
+        self.compare()
+        if self.difference is None:
+            text = self.reader.text(int(group[at[0]]["ref"]))
+            raise BadUse(
+                f"the run was taken up by its facts ({text}); up to there {self.commands} commands are equal",
+                where=f"{self.reader.folder}, UPGRADE row after {self.rows} rows", expected="a journal of one machine",
+                todo="use --facts to fold the facts of the whole journal",
+            )  # fmt: skip
 
     def stretch(self, segment: int, start: int, stop: int) -> None:
         """Market rows [start, stop) of a tape segment."""
@@ -117,6 +138,8 @@ class Replayer:
             raise BadData("the journal names a tape but its header has none", where=str(self.reader.folder))
         if self._segment[0] != segment:
             self._segment = (segment, self.tape.segment(segment))
+        if self.wakes is not None:
+            self.wakes.stretches += 1
         self._run(self._segment[1], start, stop)
 
     def stretch_until(self, segment: int, start: int, stop: int, ns: int) -> None:
@@ -141,6 +164,8 @@ class Replayer:
             n = int(self.state["clock"]["n_out"][0])
             if n:
                 self._produced.append(self.out[:n].copy())
+            if why == codes.WOKEN and self.wakes is not None:
+                self.wakes.ask(self.state, self.out[:n], on_tape=tape is self._segment[1])
             if why == codes.FAULT:
                 self.difference = f"the machine faulted at row {self.rows}: code {int(self.state['clock']['fault'][0])}"
                 return
@@ -166,6 +191,8 @@ class Replayer:
             self.difference = (
                 f"after {self.commands} equal commands: {missing} recorded ones did not come, {left} came that were not recorded"
             )
+        if self.difference is None and self.wakes is not None:
+            self.difference = self.wakes.difference(int(self.state["clock"]["now"][0]))
         return Replayed(
             equal=self.difference is None, first_difference=self.difference, rows=self.rows, commands=self.commands,
             digest=digest(self.state), machine_hash=self.machine.hash, facts=facts_digest(self.state),
@@ -176,7 +203,7 @@ def groups_of(batch: Rows) -> Iterator[Rows]:
     """Runs of rows of one sort: commands, TAPE rows, inputs."""
     sort = np.where(is_command(batch["kind"]), 1, np.where(batch["kind"] == codes.TAPE, 2, 0))
     edges = [0, *(np.flatnonzero(np.diff(sort)) + 1).tolist(), len(batch)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         yield batch[start:stop]
 
 
@@ -192,11 +219,8 @@ def fold(folder: Path, machine: Machine | None = None) -> tuple[State, int]:
     machine = machine or plan_of(reader.header.configuration).machine()
     state = fresh_state(machine)
     read = 0
-    for batch in reader.batches():
-        if len(batch.rows):
-            own = rows(len(batch.rows))
-            own[:] = batch.rows
-            read += machine.fold(state, own)
+    for part in reader.rows():
+        read += machine.fold(state, part)
     return state, read
 
 
@@ -217,5 +241,9 @@ def replay(options: ReplayOptions, *, say: Say = lambda text: None) -> Replayed:
         )
     replayer = Replayer(options.journal)
     replayer.refuse_other()
+    if options.strategies:
+        replayer.wakes = Wakes(replayer.plan)
     replayer.run()
+    if replayer.wakes is not None:
+        say(f"{replayer.wakes.asked} wakes of Python strategies asked again, each of a fresh object")
     return replayer.finish()
