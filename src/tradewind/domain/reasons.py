@@ -34,6 +34,7 @@ STRATEGY_BUSY = 52
 ANSWER_EXPIRED = 53
 NOT_ASKED = 54
 WEIGHT_ZERO = 55
+ASKED_NO_CHANGE = 56
 
 # Refusals of the risk review --------------------------------------------------------------------------------------------
 HALTED_BY_LADDER = 80
@@ -113,6 +114,7 @@ SENTENCES = {
     STRATEGY_BUSY: "the strategy was still thinking",
     ANSWER_EXPIRED: "the strategy's answer came too late",
     NOT_ASKED: "nothing it listens to had happened yet",
+    ASKED_NO_CHANGE: "it was asked at its last closed bar, at close {measured:g}, and wished no change",
     WEIGHT_ZERO: "the selector gave it no weight",
     HALTED_BY_LADDER: "the ladder stood on rung {measured:g}",
     BOOK_UNTRUSTED: "the book was not synced (condition {measured:g})",

@@ -19,4 +19,4 @@ def run(state: Any, rows: Any) -> int:
         if MARKPRICE < row.kind < TAPE and row.kind != AMEND and (row.kind < 31 or row.kind >= SUBMIT):
             s.clock.now = max(s.clock.now, row.ts_local)
             facts.apply(s, row)
-    return rows.size
+    return int(rows.size)

@@ -179,6 +179,8 @@ def judge(s: Any, i: int) -> None:
 def on_own_row(s: Any, row: Any, out: Any) -> None:
     """Word of our orders, answers of strategies, settings, operators."""
     facts.apply(s, row)
+    if s.clock.fault != 0:
+        return
     if row.kind == CHARGE or row.kind == REPORT:
         o = facts.find(s, row.ref)
         settings.tally(s, row)

@@ -148,7 +148,8 @@ def conclude(
     record = recorder.record(
         session, made.names, recorder.samples[0][1] if recorder.samples else made.capital, f"Tradewind · {folder.name}",
         warnings=tuple(made.notes), journal=str(folder / "journal"), trials=count,
-        think_ns={made.names[k]: seat.think_ns for k, seat in made.seats.items()}, config=msgspec.json.format(made.to_json(), indent=2),
+        think_ns={made.names[k]: seat.think_ns for k, seat in made.seats.items()}, config=msgspec.json.format(made.to_json(),
+        indent=2),
     )  # fmt: skip
     measured = statistics(record)
     page = report.write(record, measured, folder / "report.html")
@@ -158,7 +159,8 @@ def conclude(
     return Result(
         rows=session.rows, rows_per_s=rows_per_s, orders=int(s["count"]["submits"]), fills=int(s["count"]["fills"]),
         pnl={**dict(zip(made.names, worths, strict=True)), "all": sum(worths)}, statistics=to_builtins(measured),
-        warnings=list(dict.fromkeys([*made.notes, *(caution.text for caution in measured.cautions)])), digest=session.digest, machine_hash=session.machine.hash,
+        warnings=list(dict.fromkeys([*made.notes, *(caution.text for caution in measured.cautions)])), digest=session.digest,
+        machine_hash=session.machine.hash,
         journal=str(folder / "journal"), report=str(page), equity=session.equity(), quarantined=int(s["count"]["verdicts"]),
         strategies=made.names, record=record, table=table,
     )  # fmt: skip

@@ -36,8 +36,8 @@ TIMEFRAMES = ("1s", "5s", "1m")
 class Demonstrated(Result, kw_only=True):
     """A backtest's result with the world's venues."""
 
-    venues: list[str] = []
-    world: dict[str, Any] = {}
+    venues: list[str]
+    world: dict[str, Any]
 
 
 def run_demo(
@@ -141,7 +141,8 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
         scale = 10.0**x.price_exponent
         held = position["quantity"][:, i].sum() / 10.0**x.quantity_exponent
         markets.append(
-            {"market": x.name, "bid": f"{top['bid'][i] / scale:,.{x.price_exponent}f}", "ask": f"{top['ask'][i] / scale:,.{x.price_exponent}f}",
+            {"market": x.name, "bid": f"{top['bid'][i] / scale:,.{x.price_exponent}f}",
+            "ask": f"{top['ask'][i] / scale:,.{x.price_exponent}f}",
              "book": conditions[int(top["condition"][i])], "signal": f"{s['signal']['score'][i]:+.2f}", "position": f"{held:+.5f}"}
         )  # fmt: skip
     worths = session.worths()
@@ -157,6 +158,7 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
     count = s["count"]
     return {
         "time": f"{elapsed_ns / 1e9:.1f} s", "equity": f"{session.equity():,.2f} {session.setup.reporting}",
-        "rows": f"{session.rows:,}", "orders": int(count["submits"]), "fills": int(count["fills"]), "refused": int(count["refused"]),
+        "rows": f"{session.rows:,}", "orders": int(count["submits"]), "fills": int(count["fills"]),
+        "refused": int(count["refused"]),
         "quarantined": int(count["verdicts"]), "markets": markets, "strategies": strategies,
     }  # fmt: skip

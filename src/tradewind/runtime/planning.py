@@ -127,7 +127,8 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         kinds.append("python" if seat is not None else kind)
         strategies.append(_strategy_setup(strategy, kind, seat, rights[name], shares[name], config, timeframes, instruments))
     setup = Setup(
-        instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config, capital, bars_only),
+        instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config,
+        capital, bars_only),
         latencies=_latencies(config, instruments), collars_bp=_collars(config, bars_only), jump_bp=round(config.truth.jump_bps),
         stale_ns=_stale(config, bars_only), timeframes=timeframes, tuning={"period_s": config.selector.period_ns / 1e9},
         bars_only=bars_only, half_spread_bp=1.0 if bars_only else 0.0,

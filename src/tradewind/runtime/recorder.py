@@ -77,14 +77,16 @@ class Recorder:
         instruments = [x.name for x in session.instruments]
         assets = session.prelude.names.assets
         equity = {
-            "ts_ns": [t for t, *_ in self.samples], "equity": [e for _, e, _, _ in self.samples], "exposure": [x for _, _, x, _ in self.samples],
+            "ts_ns": [t for t, *_ in self.samples], "equity": [e for _, e, _, _ in self.samples], "exposure": [x for _, _, x,
+            _ in self.samples],
         }  # fmt: skip
         for k, name in enumerate(names):
             equity[f"pnl:{name}"] = [w[k] for *_, w in self.samples]
         placed = _orders(rows, names, session)
         quality = Quality(
             streams=pl.DataFrame(
-                [(t, instruments[i], c) for t, i, c in self.states], schema={"ts_ns": pl.Int64, "stream": pl.String, "state": pl.Int64}, orient="row"
+                [(t, instruments[i], c) for t, i, c in self.states], schema={"ts_ns": pl.Int64, "stream": pl.String,
+                "state": pl.Int64}, orient="row"
             ),
             dispersion=pl.DataFrame(
                 [(t, assets[a], d) for t, a, d in self.dispersion],
@@ -100,7 +102,8 @@ class Recorder:
                 [(t, instruments[i], mid, rate) for t, i, mid, rate in self.prices],
                 schema={"ts_ns": pl.Int64, "instrument": pl.String, "mid": pl.Float64, "rate": pl.Float64}, orient="row",
             ),
-            why_not=_named(self.noted), venues=tuple(session.prelude.names.venues), rows=session.rows, machine_hash=session.machine.hash,
+            why_not=_named(self.noted), venues=tuple(session.prelude.names.venues), rows=session.rows,
+            machine_hash=session.machine.hash,
             digest=session.digest, **more,
         )  # fmt: skip
 
@@ -133,7 +136,8 @@ def _orders(rows: Rows, names: list[str], session: Session) -> pl.DataFrame:
         "ts_ns": submits["ts_local"].astype(np.int64), "order_id": submits["ref"].astype(np.int64),
         "strategy": [names[k] for k in submits["strategy"].tolist()], "instrument": [instruments[i].name for i in at.tolist()],
         "side": submits["side"].astype(np.int64), "price": submits["price"] / scale_p, "quantity": submits["quantity"] / scale_q,
-        "status": [orders.STATUS_NAMES[x] for x in status], "cause": [reasons.name(cause.get(ref, 0)) for ref in submits["ref"].tolist()],
+        "status": [orders.STATUS_NAMES[x] for x in status], "cause": [reasons.name(cause.get(ref,
+        0)) for ref in submits["ref"].tolist()],
     }, schema_overrides={"strategy": pl.String, "instrument": pl.String, "status": pl.String, "cause": pl.String})  # fmt: skip
 
 
@@ -158,9 +162,11 @@ def _fills(rows: Rows, names: list[str], session: Session, placed: pl.DataFrame)
     slip = np.where(maker, 0.0, np.where(side == codes.BUY, price / against - 1, 1 - price / against) * 1e4) if n else np.zeros(0)
     return pl.DataFrame({
         "ts_ns": fills["ts_local"].astype(np.int64), "order_id": fills["ref"].astype(np.int64),
-        "strategy": [owner.get(ref, names[0]) for ref in fills["ref"].tolist()], "instrument": [instruments[i].name for i in at.tolist()],
+        "strategy": [owner.get(ref, names[0]) for ref in fills["ref"].tolist()],
+        "instrument": [instruments[i].name for i in at.tolist()],
         "side": side, "price": price, "quantity": fills["quantity"] / scale_q, "cost": charges["value"] * 1e-8 * rate,
-        "fee": charges["quantity"] * 1e-8 * reference[charges["strategy"]] if n else np.zeros(0), "maker": maker, "slippage_bps": slip,
+        "fee": charges["quantity"] * 1e-8 * reference[charges["strategy"]] if n else np.zeros(0), "maker": maker,
+        "slippage_bps": slip,
     }, schema_overrides={"strategy": pl.String, "instrument": pl.String, "maker": pl.Boolean})  # fmt: skip
 
 
@@ -169,6 +175,7 @@ def _calibration(session: Session) -> pl.DataFrame:
     seen = np.flatnonzero(table["n_seen"] > 0)
     count = table["n_seen"][seen]
     return pl.DataFrame({
-        "bin": seen.astype(np.int64), "predicted": 0.5 + 0.5 * table["sum_score"][seen] / count, "realised": table["hits"][seen] / count,
+        "bin": seen.astype(np.int64), "predicted": 0.5 + 0.5 * table["sum_score"][seen] / count,
+        "realised": table["hits"][seen] / count,
         "count": count.astype(np.int64),
     }, schema={"bin": pl.Int64, "predicted": pl.Float64, "realised": pl.Float64, "count": pl.Int64})  # fmt: skip

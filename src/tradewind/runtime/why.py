@@ -132,15 +132,15 @@ class Explainer:
         x = self.plan.setup.instruments[i]
         price, quantity = int(submit["price"]) / 10.0**x.price_exponent, int(submit["quantity"]) / 10.0**x.quantity_exponent
         side = "buy" if submit["side"] == codes.BUY else "sell"
+        verdict = "Executed again with that change: the order is another or none." if flips else "Executed again: the order stays."
+        sent = f"{self.names[k]} sent a {side} of {quantity:.10g} {x.base} at {price:.10g} {x.quote} on {x.name}"
+        saw = f"bid {context['bid']:.10g}, ask {context['ask']:.10g}, reference {context['reference']:.10g} (grade {context['grade']})"
+        held = f"position {context['position']:.10g}, selector weight {context['weight']:.2f}"
         lines = [
-            f"Order {order_id}: {self.names[k]} sent a {side} of {quantity:.10g} {x.base} at {price:.10g} {x.quote} on {x.name},"
-            f" {_stamp(int(submit['ts_local']))}.",
+            f"Order {order_id}: {sent}, {_stamp(int(submit['ts_local']))}.",
             f"Because {reasons.sentence(cause, measured, threshold)}.",
-            f"It saw: bid {context['bid']:.10g}, ask {context['ask']:.10g}, reference {context['reference']:.10g} (grade {context['grade']}),"
-            f" signal {context['score']:+.3f} with confidence {context['confidence']:.2f}, position {context['position']:.10g},"
-            f" selector weight {context['weight']:.2f}.",
-            f"{claim} "
-            + ("Executed again with that change: the order is another or none." if flips else "Executed again: the order stays."),
+            f"It saw: {saw}, signal {context['score']:+.3f} with confidence {context['confidence']:.2f}, {held}.",
+            f"{claim} {verdict}",
         ]
         return Reason(
             order=order_id, instrument=x.name, time=_stamp(int(submit["ts_local"])), text="\n".join(lines),

@@ -80,7 +80,8 @@ class Market:
         closed = int(self._s["bar"][self.instrument, self.frame]["closed"])
         n = min(n, closed, ring.size)
         index = np.arange(closed - n, closed) & (ring.size - 1)
-        return ring[index] / 10.0 ** self._instruments[self.instrument].price_exponent
+        scaled: NDArray[np.float64] = ring[index] / 10.0 ** self._instruments[self.instrument].price_exponent
+        return scaled
 
     def feature(self, name: str, field: str) -> float:
         """A field of a composed feature, of this instrument and timeframe. Raises BadUse where it is not composed."""

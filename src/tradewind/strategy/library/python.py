@@ -9,7 +9,7 @@ from typing import Any
 
 from ...domain.codes import BUY, LIMIT_IOC, SELL, WAKE
 from ...domain.layout import FRAMES, LOT, TICK
-from ...domain.reasons import ALREADY_THERE, ANSWER_EXPIRED, LEGS_IN_FLIGHT, STRATEGY_WISH
+from ...domain.reasons import ALREADY_THERE, ANSWER_EXPIRED, ASKED_NO_CHANGE, LEGS_IN_FLIGHT, STRATEGY_WISH
 from ...kernel.emit import emit
 from ...kernel.jit import compiled
 from ..targets import because, in_flight, marketable, note, nudged, want, wish
@@ -24,6 +24,7 @@ def on_bar(s: Any, k: int, i: int, f: int, out: Any) -> None:
     if int(s.parameter[k][FRAMES]) >> f & 1 == 0 or s.fact.right[k, i] == 0:
         return
     b = s.bar[i, f]
+    note(s, k, i, ASKED_NO_CHANGE, float(b.c_close), 0.0)
     s.clock.wake_number += 1
     r = emit(s, out, WAKE, i)
     r.strategy = k
