@@ -30,7 +30,7 @@ def tape(seed: int, n: int = 400, persistence: float = 0.0) -> list[list[Any]]:
     messages = []
     for step in range(n):
         lean = 0.98 * lean + random.normal(0, 0.2)
-        mid += int(round(random.normal(0, 2) + persistence * lean))
+        mid += round(random.normal(0, 2) + persistence * lean)
         bid, ask = round(40 * math.exp(lean)) + 1, round(40 * math.exp(-lean)) + 1
         ts = START + (step + 1) * 250 * MS
         kinds = [row(codes.DEPTH, ts, side=BUY, price=mid - 5, quantity=bid, ref=ts, marks=codes.SNAPSHOT | codes.FIRST)]

@@ -130,7 +130,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config,
         capital, bars_only),
         latencies=_latencies(config, instruments), collars_bp=_collars(config, bars_only), jump_bp=round(config.truth.jump_bps),
-        stale_ns=_stale(config, bars_only), timeframes=timeframes, tuning={"period_s": config.selector.period_ns / 1e9},
+        stale_ns=_stale(config, bars_only), timeframes=timeframes, tuning=_tuning(config),
         bars_only=bars_only, half_spread_bp=1.0 if bars_only else 0.0,
         book_depths={str(k): int(v) for k, v in (manifest.notes.get("book_depth") or {}).items()},
     )  # fmt: skip
@@ -176,6 +176,12 @@ def _rights(loaded: Loaded, name: str, instruments: Sequence[Instrument], first:
     return tuple(
         i for i, x in enumerate(instruments) if x.name in wanted and first[i] > 0 and (explicit or x.base not in CURRENCIES)
     )
+
+
+def _tuning(config: Config) -> dict[str, float]:
+    """The numbers of the rooms that the configuration names."""
+    chosen = config.selector
+    return {"period_s": chosen.period_ns / 1e9, "hysteresis": float(chosen.hysteresis), "shrinkage": float(chosen.shrinkage)}
 
 
 CURRENCIES = ("USD", "USDT", "USDC", "EUR", "GBP", "DAI", "TUSD", "BUSD")
