@@ -48,42 +48,19 @@ def emit(peer: str, figure: str, value: float, unit: str, **more: Any) -> None:
     sys.stdout.flush()
 
 
-def seconds(call: Callable[[], Any], runs: int) -> float:
-    """The median of `runs` runs after a warm one."""
-    taken = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken[1:]))
+def seconds(calls: list[Callable[[], Any]], runs: int) -> list[float]:
+    """The median of `runs` runs of each call, in turns, after a warm one: a busy minute falls on all of them."""
+    taken = np.empty((runs + 1, len(calls)))
+    for run in range(runs + 1):
+        for n, call in enumerate(calls):
+            start = time.perf_counter()
+            call()
+            taken[run, n] = time.perf_counter() - start
+    return [float(value) for value in np.median(taken[1:], axis=0)]
 
 
-def ours(frame: pl.DataFrame, tape: Rows, runs: int) -> None:
-    """tradewind's figures."""
-    n = frame.height
-    for figure, names in {**{f: (name,) for f, name in FIGURES.items()}, "all six fused": tuple(FIGURES.values())}.items():
-        loop = Loop(names)
-        columns, state = np.empty((len(loop.outputs), n)), loop.state(CODE)
-
-        def batch(loop: Loop = loop, columns: Any = columns, state: Any = state) -> None:
-            loop.play(state, tape, 0, n, columns, 0)
-
-        taken = seconds(batch, runs)
-        emit("tradewind", figure, n / taken / 1e6, "Mrow/s", rows=n, columns=len(loop.outputs))
-        emit("tradewind", f"{figure} in the machine", taken / n * 1e9, "ns/update", note="compiled caller")
-        whole = seconds(lambda names=names, loop=loop: features(frame, names, "1m", COIN, loop), runs)  # type: ignore[misc]
-        emit("tradewind", f"{figure} from a frame", n / whole / 1e6, "Mrow/s", rows=n)
-        play = loop.play
-
-        def single(play: Any = play, state: Any = state, columns: Any = columns) -> None:
-            for k in range(CALLS):
-                play(state, tape, k, k + 1, columns, k)
-
-        emit("tradewind", f"{figure} incremental", seconds(single, 3) / CALLS * 1e9, "ns/update", note="a Python call a bar")
-
-
-def talib(frame: pl.DataFrame, runs: int) -> None:
-    """TA-Lib on the same numbers, where it is installed."""
+def talib(frame: pl.DataFrame) -> dict[str, Callable[[], Any]]:
+    """TA-Lib's functions on the same numbers."""
     import talib as ta
 
     high, low, close = (frame[name].to_numpy() for name in ("high", "low", "close"))
@@ -95,8 +72,29 @@ def talib(frame: pl.DataFrame, runs: int) -> None:
         "BBANDS20": lambda: ta.BBANDS(close, 20),
         "MACD12_26_9": lambda: ta.MACD(close),
     }
-    for figure, call in calls.items():
-        emit("TA-Lib", figure, frame.height / seconds(call, runs) / 1e6, "Mrow/s", rows=frame.height, ver=ta.__version__)
+    return {**calls, "all six fused": lambda: [call() for call in calls.values()]}
+
+
+def measure(
+    figure: str, names: tuple[str, ...], bars: tuple[pl.DataFrame, Rows], runs: int, peer: Callable[[], Any] | None
+) -> None:
+    """One figure's lines, tradewind's and the peer's in turns."""
+    frame, tape = bars
+    n, loop = frame.height, Loop(names)
+    columns, state, play = np.empty((len(loop.outputs), frame.height)), loop.state(CODE), loop.play
+
+    def single() -> None:
+        for k in range(CALLS):
+            play(state, tape, k, k + 1, columns, k)
+
+    calls = [lambda: play(state, tape, 0, n, columns, 0), lambda: features(frame, names, "1m", COIN, loop)]
+    batch, whole, *theirs = seconds([*calls, *([peer] if peer else [])], runs)
+    emit("tradewind", figure, n / batch / 1e6, "Mrow/s", rows=n, columns=len(loop.outputs))
+    emit("tradewind", f"{figure} from a frame", n / whole / 1e6, "Mrow/s", rows=n)
+    emit("tradewind", f"{figure} in the machine", batch / n * 1e9, "ns/update", note="compiled caller")
+    emit("tradewind", f"{figure} incremental", seconds([single], 3)[0] / CALLS * 1e9, "ns/update", note="a Python call a bar")
+    if theirs:
+        emit("TA-Lib", figure, n / theirs[0] / 1e6, "Mrow/s", rows=n)
 
 
 def main() -> None:
@@ -108,9 +106,12 @@ def main() -> None:
     asked = parser.parse_args()
     frame = series(max(asked.rows, CALLS))
     tape = np.concatenate([chunk.copy() for chunk in Loop(("ema",)).rows_of(frame, CODE, COIN)])
-    ours(frame, tape, asked.runs)
-    if asked.peer == "both":
-        talib(frame, asked.runs)
+    peers = talib(frame) if asked.peer == "both" else {}
+    for figure, names in {
+        **{figure: (name,) for figure, name in FIGURES.items()},
+        "all six fused": tuple(FIGURES.values()),
+    }.items():
+        measure(figure, names, (frame, tape), asked.runs, peers.get(figure))
 
 
 if __name__ == "__main__":

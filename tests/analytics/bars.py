@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ OF_BARS = (
 COIN = Instrument(venue="test", symbol="COIN", base="COIN", quote="USD", price_exponent=2, quantity_exponent=5)
 RECORDED = ("binance_btcusdt", "coinbase_btcusd", "kraken_usdcusd")
 SMALL = Capacity(instruments=4, venues=4, assets=8, strategies=1, sources=8, levels=8, orders=8, layers=1, resting=8, flight=8)
+
+
+def cache() -> Path:
+    """Where this run composes: beside its compile cache, so that it reads nothing another run left."""
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / "machines"
 
 
 def random_bars(n: int, seed: int, calm: float = 0.0) -> pl.DataFrame:
@@ -62,7 +68,9 @@ def stepped(
 ) -> dict[tuple[int, int], NDArray[np.float64]]:
     """The features' fields after every bar the uncompiled machine closed, by (instrument, timeframe): shape (bars, fields)."""
     capacity = Capacity(**{name: getattr(SMALL, name) for name in SMALL.__struct_fields__} | {"timeframes": len(timeframes)})
-    machine = Machine(Composition(strategies=(), features=DEFAULT_FEATURES + _others(), capacity=capacity), compiled=False)
+    machine = Machine(
+        Composition(strategies=(), features=DEFAULT_FEATURES + _others(), capacity=capacity), compiled=False, cache=cache()
+    )
     tables = {name: module.NAME for name, module in zip(machine.composition.features, machine.features, strict=True)}
     setup = Setup(instruments=instruments, reporting=instruments[0].quote, strategies=(), timeframes=timeframes, bars_only=True)
     state, out = fresh_state(machine), rows(1024)

@@ -25,7 +25,7 @@ class Market:
 
     def __init__(self) -> None:
         composition = Composition(strategies=(), features=("flow", "ema", "pressure"), capacity=bars.SMALL)
-        self.machine = Machine(composition, compiled=False)
+        self.machine = Machine(composition, compiled=False, cache=bars.cache())
         self.state, self._out, self._seq = fresh_state(self.machine), rows(1024), 0
         setup = Setup(instruments=[bars.COIN], reporting="USD", strategies=(), timeframes=("1m", "5m", "1h"))
         self._run(Prelude(self.machine, setup, START).rows())

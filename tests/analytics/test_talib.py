@@ -60,11 +60,6 @@ TALIB: dict[str, Callable[[Bars], Floats]] = {
 IN_UNITS = bars.COIN.__class__(venue="t", symbol="t", base="C", quote="USD", price_exponent=0, quantity_exponent=0)
 
 
-@pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    return Loop(bars.OF_BARS, cache=tmp_path_factory.mktemp("loops"))
-
-
 def in_units(frame: pl.DataFrame, price: float, quantity: float) -> pl.DataFrame:
     prices = [(pl.col(name) * price).round() for name in ("open", "high", "low", "close")]
     return frame.select(*prices, (pl.col("volume") * quantity).round())
@@ -121,7 +116,7 @@ def test_random_bars_agree(loop: Loop, seed: int, calm: float) -> None:
 def test_the_comparison_can_fail(loop: Loop) -> None:
     frame = in_units(bars.random_bars(500, 1), 1e2, 1e5)
     moved = frame.with_columns(close=pl.when(pl.int_range(500) == 300).then(pl.col("high")).otherwise("close"))
-    ours = features(moved, ("rsi",), "1m", IN_UNITS)["rsi.rsi"].to_numpy()
+    ours = features(moved, bars.OF_BARS, "1m", IN_UNITS, loop)["rsi.rsi"].to_numpy()
     theirs = talib.RSI(frame["close"].to_numpy(), 14)
     assert np.nanmax(np.abs(ours - theirs)[14:]) > 1e-3
     np.testing.assert_allclose(ours[14:300], theirs[14:300], rtol=NEAR)

@@ -48,11 +48,6 @@ def test_extremes(windows: ModuleType, values: list[int]) -> None:
     assert (windows.highest(ring), windows.lowest(ring)) == (max(values), min(values))
 
 
-@pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    return Loop(bars.OF_BARS, cache=tmp_path_factory.mktemp("loops"))
-
-
 def test_log_returns(loop: Loop) -> None:
     frame = bars.random_bars(400, 2)
     made, close = features(frame, bars.OF_BARS, "1m", bars.COIN, loop), frame["close"].to_list()
