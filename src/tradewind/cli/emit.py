@@ -31,8 +31,8 @@ class Table(msgspec.Struct, frozen=True):
     rows: Sequence[Sequence[object]]
 
 
-Block = Table | str
-"""What a command shows a person: tables and lines of words."""
+Block = Any
+"""What a command shows a person: a Table, a line of words, or something rich can draw."""
 
 
 def escaped(value: object) -> str:
@@ -84,7 +84,7 @@ class Emit:
             if isinstance(block, str):
                 self.say(block)
             else:
-                console.print(_table(block))
+                console.print(_table(block) if isinstance(block, Table) else block)
 
     def error(self, error: TradewindError, keys: Sequence[str]) -> None:
         """An error, to a person in four lines and to a program as an object that has all promised keys."""
@@ -162,7 +162,9 @@ def _group(blocks: Sequence[Block]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    return Group(*(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks))
+    return Group(
+        *(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks)
+    )
 
 
 def _cell(value: object) -> str:

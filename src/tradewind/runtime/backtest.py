@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,9 @@ from .options import BacktestOptions
 from .planning import Plan, first_row_ts, plan
 from .recorder import Recorder
 from .session import Session, stretches
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SAMPLES = 4000  # points of the equity curve
 Say = Callable[[str], None]
@@ -50,6 +53,21 @@ class Result(msgspec.Struct, kw_only=True):
     strategies: list[str]
     record: Any = None
     table: Any = None
+
+    @property
+    def equity_curve(self) -> pl.DataFrame:
+        """ts_ns, equity, exposure and `pnl:<strategy>`, in the reporting currency; one row a sample."""
+        return self.record.equity  # type: ignore[no-any-return]
+
+    @property
+    def fills_frame(self) -> pl.DataFrame:
+        """One row a fill: when, which order, whose, where, side, price, quantity, cost, fee, maker, slippage."""
+        return self.record.fills  # type: ignore[no-any-return]
+
+    @property
+    def orders_frame(self) -> pl.DataFrame:
+        """One row an order: when, whose, where, side, price, quantity, how it ended and why it was sent."""
+        return self.record.orders  # type: ignore[no-any-return]
 
     def summary(self) -> dict[str, Any]:
         """The figures, ready for JSON."""

@@ -23,6 +23,7 @@ STATUS_OF = {
     codes.EXPIRED_BY_VENUE: orders.EXPIRED, codes.OUTCOME_UNKNOWN: orders.UNKNOWN, codes.NEVER_REACHED: orders.NEVER_ACCEPTED,
 }  # fmt: skip
 KEPT = (codes.EVIDENCE, codes.SUBMIT, codes.REPORT, codes.FILL, codes.CHARGE, codes.VERDICT)
+PATIENCE = 100  # samples left out at most until everything held has a price
 
 
 class Recorder:
@@ -38,6 +39,7 @@ class Recorder:
         self.grades: Counter[int] = Counter()
         self.noted: Counter[int] = Counter()
         self._conditions: dict[int, int] = {}
+        self._waited = 0
 
     def append(self, rows: Rows, digest: int = 0) -> Any:
         """Keeps own rows, passes all on."""
@@ -50,6 +52,8 @@ class Recorder:
         """Notes where everything stands."""
         s = session.state[0]
         if self.samples and self.samples[-1][0] >= ts:
+            return
+        if not self.samples and self._too_early(s):
             return
         self.samples.append((ts, session.equity(), session.exposure(), session.worths()))
         top, rule, group = s["top"], s["fact"]["rule"], s["group"]
@@ -68,6 +72,12 @@ class Recorder:
         for code in s["noted"]["code"].ravel():
             if code:
                 self.noted[int(code)] += 1
+
+    def _too_early(self, s: Any) -> bool:
+        """Whether something we hold has no price yet: the curve would begin with a profit nobody made. Patience ends."""
+        held = s["fact"]["ledger"][0].sum(axis=0)
+        self._waited += 1
+        return self._waited <= PATIENCE and bool((s["group"]["reference"][: len(held)][held != 0] <= 0.0).any())
 
     # The record -----------------------------------------------------------------------------------------------------------
 

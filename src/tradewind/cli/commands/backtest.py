@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tradewind.runtime.config import Loaded
 from tradewind.runtime.options import BacktestOptions, configured
 from tradewind.runtime.places import TAPE, readable_folder, writable_folder
 
 from ..command import Answer, Command, Frame, call, summary
+from ..emit import Table
 
 
 def judged(options: BacktestOptions, frame: Frame) -> Loaded:
@@ -23,7 +25,25 @@ def judged(options: BacktestOptions, frame: Frame) -> Loaded:
 def run(options: BacktestOptions, frame: Frame) -> Answer:
     """Runs `runtime.backtest.backtest`."""
     loaded = judged(options, frame)
-    return Answer(summary(call("backtest", "backtest", options, loaded, say=frame.emit.say)))
+    return told(call("backtest", "backtest", options, loaded, say=frame.emit.say))
+
+
+def told(result: Any) -> Answer:
+    """A finished run for both readers: all of it as JSON; for a person the statistics, what happened, and where to look next."""
+    data = summary(result)
+    if getattr(result, "table", None) is None:
+        return Answer(data)
+    happened = [
+        ("rows", f"{result.rows:,} at {result.rows_per_s:,.0f} a second"),
+        ("orders, fills", f"{result.orders:,}, {result.fills:,}"),
+        ("quarantined", f"{result.quarantined:,}"),
+        ("machine", result.machine_hash),
+        ("digest", result.digest),
+        ("report", result.report),
+        ("prove it", f"tradewind replay {result.journal}"),
+        ("ask it", f"tradewind why ORDER --journal {result.journal}   (order numbers are in the report)"),
+    ]
+    return Answer(data, ["", result.table, "", Table("", ("", ""), happened)])
 
 
 KEYS = ("rows", "rows_per_s", "orders", "fills", "pnl", "statistics", "warnings", "digest", "machine_hash", "journal", "report")

@@ -7,7 +7,8 @@ from pathlib import Path
 from tradewind.runtime.options import DemoOptions, configured
 from tradewind.runtime.places import writable_folder
 
-from ..command import Answer, Command, Frame, call, summary
+from ..command import Answer, Command, Frame, call
+from .backtest import told
 
 
 def run(options: DemoOptions, frame: Frame) -> Answer:
@@ -17,7 +18,7 @@ def run(options: DemoOptions, frame: Frame) -> Answer:
     _ = options.duration_ns  # a bad duration is told before anything is compiled
     with frame.emit.live() as watch:
         result = call("demo", "run_demo", options, loaded, say=frame.emit.say, watch=watch)
-    return Answer(summary(result))
+    return told(result)
 
 
 KEYS = (

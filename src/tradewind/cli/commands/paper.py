@@ -5,8 +5,8 @@ from __future__ import annotations
 from tradewind.domain.errors import BadUse
 from tradewind.runtime.options import PaperOptions
 
-from ..command import Answer, Command, Frame, call, summary
-from .backtest import KEYS, judged
+from ..command import Answer, Command, Frame, call
+from .backtest import KEYS, judged, told
 
 
 def run(options: PaperOptions, frame: Frame) -> Answer:
@@ -17,7 +17,7 @@ def run(options: PaperOptions, frame: Frame) -> Answer:
     _ = options.duration_ns  # a bad duration is told before anything is compiled
     with frame.emit.live() as watch:
         result = call("paper", "paper", options, loaded, say=frame.emit.say, watch=watch)
-    return Answer(summary(result))
+    return told(result)
 
 
 PAPER = Command(
