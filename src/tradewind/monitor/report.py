@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from . import html, plots, words
+from . import hedges, html, plots, words
 from .cautions import stale_share
 from .figures import Figure, Performance, Statistics
 from .html import text
@@ -30,8 +30,8 @@ _MARK = (
 )
 _ANCHORS = (
     ("equity", "Equity"), ("strategies", "Strategies"), ("fills", "Fills"), ("exposure", "Exposure"), ("costs", "Costs"),
-    ("figures", "Figures"), ("orders", "Orders"), ("refusals", "Why not"), ("quality", "Data"), ("confidence", "Confidence"),
-    ("run", "This run"),
+    ("figures", "Figures"), ("orders", "Orders"), ("hedges", "Leg risk"), ("refusals", "Why not"), ("quality", "Data"),
+    ("confidence", "Confidence"), ("run", "This run"),
 )  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def render(record: RunRecord, measured: Statistics) -> str:
             _costs(measured, drawings),
             _figures(measured),
             _orders(record),
+            hedges.section(record),
             _refusals(record),
             _quality(record, drawings),
             _confidence(record, drawings),
