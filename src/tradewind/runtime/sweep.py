@@ -1,0 +1,252 @@
+"""`tradewind sweep`: one backtest per combination of parameters, through one compiled machine.
+
+Nothing special is compiled: each thread has a state and a venue of its own, put back to the beginning as bytes, and plays
+the same tape. A point differs from the configuration by nothing but the values of PARAMETER rows in its prelude. Points
+with a strategy in Python go through a session instead. Every point is a trial and enters the trials file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tradewind.domain import codes
+from tradewind.domain.errors import BadData, BadUse, MachineFault
+from tradewind.domain.reasons import sentence
+from tradewind.domain.rows import Rows, rows
+from tradewind.engine.compose import Machine
+from tradewind.engine.prelude import COMMON, Prelude, Setup
+from tradewind.engine.snapshot import fresh_state, fresh_venue, restore
+from tradewind.monitor import estimators
+from tradewind.storage.tape import Tape
+
+from . import trials
+from .config import Loaded
+from .options import SweepOptions
+from .planning import Plan, first_row_ts, plan
+from .session import Session
+
+Say = Callable[[str], None]
+Point = Mapping[str, float]
+"""Values by `strategy.parameter`."""
+OUT_ROWS = 1 << 14
+CUTS = 256  # equity samples of a point
+YEAR_NS = 365.25 * codes.DAY
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What one point gave; money in the reporting currency, ratios as fractions, Sharpe a year over its samples."""
+
+    parameters: dict[str, float]
+    equity: float
+    gain: float
+    sharpe: float | None
+    drawdown: float
+    orders: int
+    fills: int
+    refused: int
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """All points of a sweep, in the order of the grid."""
+
+    points: list[Outcome]
+    best: Outcome
+    rows_per_s: float
+    trials: int
+    machine_hash: str
+    warnings: list[str]
+
+
+class Track:
+    """What a thread plays on: a state, a venue, room for journal rows."""
+
+    def __init__(self, machine: Machine, prelude: Prelude) -> None:
+        self.state, self.physics, self.out = fresh_state(machine), fresh_venue(machine), rows(OUT_ROWS)
+        prelude.set_up_venue(self.physics)
+        self.first_state, self.first_physics = self.state.copy(), self.physics.copy()
+        self._drive = machine.drive
+
+    def reset(self) -> None:
+        """Back to before the first row."""
+        restore(self.state, self.first_state)
+        restore(self.physics, self.first_physics)
+
+    def play(self, tape: Rows, start: int, stop: int) -> None:
+        """Plays rows [start, stop). Raises MachineFault."""
+        while start < stop:
+            start, why = self._drive(self.state, self.physics, tape, start, stop, 0, self.out)
+            if why == codes.FAULT:
+                fault = int(self.state[0]["clock"]["fault"]) or int(self.physics[0]["clock"]["fault"])
+                raise MachineFault(sentence(fault), where=f"row {start}", todo="run this point as a backtest")
+
+
+def sweep_machine(
+    machine: Machine, setup: Setup, tape: Sequence[Rows], grid: Sequence[Point], *, threads: int = 1, names: Sequence[str] = ()
+) -> list[Outcome]:
+    """One outcome a point, in order. tape: its segments. names: the strategies', else those of their modules."""
+    prelude = Prelude(machine, setup, int(tape[0][0]["ts_local"]) - 1)
+    begin = prelude.rows()
+    places = [[_place(machine, begin, key, names) for key in point] for point in grid]
+    tracks: SimpleQueue[Track] = SimpleQueue()
+    for _ in range(max(1, min(threads, len(grid)))):
+        tracks.put(Track(machine, prelude))
+
+    def one(number: int) -> Outcome:
+        track = tracks.get()
+        try:
+            return _outcome(track, begin, tape, grid[number], places[number])
+        finally:
+            tracks.put(track)
+
+    machine.drive  # noqa: B018 - loaded here, so that no two threads compile
+    if tracks.qsize() == 1:
+        return [one(number) for number in range(len(grid))]
+    first = one(0)
+    with ThreadPoolExecutor(tracks.qsize()) as pool:
+        return [first, *pool.map(one, range(1, len(grid)))]
+
+
+def _place(machine: Machine, begin: Rows, key: str, names: Sequence[str]) -> int:
+    """The prelude row that holds a parameter. Raises BadUse."""
+    name, _, parameter = key.partition(".")
+    known = list(names) or [module.NAME for module in machine.strategies]
+    if name not in known:
+        raise BadUse(f"no strategy {name!r} runs here", where=key, expected=f"one of {', '.join(known)}")
+    k = known.index(name)
+    columns = {p: at for at, p in enumerate(machine.strategies[k].PARAMETERS)} | COMMON
+    if parameter not in columns:
+        raise BadUse(f"{name} has no parameter {parameter!r}", where=key, expected=f"one of {', '.join(columns)}")
+    at = np.flatnonzero((begin["kind"] == codes.PARAMETER) & (begin["strategy"] == k) & (begin["ref"] == columns[parameter]))
+    if len(at) == 0:
+        raise BadUse(f"{key} is not set", where=key, todo=f"give it a value in the configuration: strategies.{name}.{parameter}")
+    return int(at[-1])
+
+
+def _outcome(track: Track, begin: Rows, tape: Sequence[Rows], point: Point, places: Sequence[int]) -> Outcome:
+    mine = begin.copy()
+    for at, value in zip(places, point.values(), strict=True):
+        mine["value"][at] = round(value * codes.E9)
+    track.reset()
+    track.play(mine, 0, len(mine))
+    budget = track.state["budget"]["equity"]
+    curve = np.zeros(sum(len(segment) > 0 for segment in tape) * (CUTS + 1))
+    taken = 0
+    for segment in tape:
+        for start, stop in _cuts(len(segment)):
+            track.play(segment, start, stop)
+            curve[taken] = budget[0]
+            taken += 1
+    span = int(tape[-1][-1]["ts_local"]) - int(tape[0][0]["ts_local"])
+    s = track.state[0]
+    return _summary(point, curve[:taken], span, s["count"])
+
+
+def _cuts(n: int) -> Iterator[tuple[int, int]]:
+    step = max(-(-n // CUTS), 1)
+    return ((start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _summary(point: Point, curve: np.ndarray[Any, np.dtype[np.float64]], span_ns: int, count: Any) -> Outcome:
+    """Equity, as the machine marks it once a second, at the end of every stretch."""
+    known = curve[curve > 0.0]
+    if len(known) < 2:
+        known = np.ones(2)
+    returns = np.diff(known) / known[:-1]
+    per_year = YEAR_NS * len(known) / max(span_ns, 1)
+    return Outcome(
+        parameters=dict(point), equity=float(known[-1]), gain=float(known[-1] / known[0] - 1.0),
+        sharpe=None if estimators.is_flat(returns) else estimators.sharpe(returns, per_year),
+        drawdown=float(-np.min(known / np.maximum.accumulate(known) - 1.0)),
+        orders=int(count["submits"]), fills=int(count["fills"]), refused=int(count["refused"]),
+    )  # fmt: skip
+
+
+# The command -----------------------------------------------------------------------------------------------------------------
+
+
+def grid_of(axes: Sequence[str]) -> list[dict[str, float]]:
+    """Every combination of `STRATEGY.PARAMETER=A,B,C` axes. Raises BadUse."""
+    values: dict[str, list[float]] = {}
+    for axis in axes:
+        key, equals, listed = axis.partition("=")
+        try:
+            numbers = [float(x) for x in listed.split(",")]
+        except ValueError:
+            numbers = []
+        if not equals or not numbers or "." not in key or not np.isfinite(numbers).all():
+            raise BadUse(f"{axis!r} is no axis", where="--grid", expected="STRATEGY.PARAMETER=A,B,C")
+        if key in values:
+            raise BadUse(f"{key} is named twice", where="--grid", todo="put all its values into one --grid")
+        values[key] = numbers
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+
+
+def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None) -> Sweep:
+    """Plays every point over the tape, adds each to the trials, and gives them all. Raises the errors of `domain.errors`."""
+    tape = Tape.open(options.tape)
+    if tape.rows == 0:
+        raise BadData("the tape is empty", where=str(options.tape), expected="at least one row", todo="import it again")
+    grid = grid_of(options.grid)
+    made = plan(loaded, tape, options.think)
+    machine = made.machine()
+    threads = options.workers or os.cpu_count() or 1
+    say(f"machine {machine.hash}: {len(grid)} points over {tape.rows:,} rows")
+    start = time.perf_counter()
+    if made.seats:
+        points = [_seated(machine, made, tape, point) for point in grid]
+    else:
+        points = sweep_machine(machine, made.setup, list(tape.segments()), grid, threads=threads, names=made.names)
+    seconds = time.perf_counter() - start
+    out = Path(loaded.config.run.out)
+    out.mkdir(parents=True, exist_ok=True)
+    tried = 0
+    for point in points:
+        tried = trials.add(out, "+".join(made.names), f"{made.to_json()}{point.parameters}", machine.hash, point.equity)
+    best = max(points, key=lambda point: point.gain)
+    warnings = list(made.notes)
+    if tried > 1:
+        warnings.append(f"the best of {tried} trials: expect less of it on data it has not seen")
+    return Sweep(
+        points=points, best=best, rows_per_s=len(points) * tape.rows / max(seconds, 1e-9), trials=tried,
+        machine_hash=machine.hash, warnings=warnings,
+    )  # fmt: skip
+
+
+def _seated(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
+    """One point of a plan with strategies in Python: their objects get the values, compiled ones their PARAMETER rows."""
+    changed = _changed(made, point)
+    segments = list(tape.segments())
+    session = Session(machine, changed.setup, first_row_ts(segments[0]), changed.make_seats())
+    curve = []
+    for number, segment in enumerate(segments):
+        for start, stop in _cuts(len(segment)):
+            session.play(segment, number, start, stop)
+            curve.append(float(session.state["budget"]["equity"][0]))
+    span = int(segments[-1][-1]["ts_local"]) - int(segments[0][0]["ts_local"])
+    return _summary(point, np.array(curve), span, session.state[0]["count"])
+
+
+def _changed(made: Plan, point: Point) -> Plan:
+    """The plan with a point's values. Raises BadUse for a strategy that is not in it."""
+    strategies, seats = list(made.setup.strategies), dict(made.seats)
+    for key, value in point.items():
+        name, _, parameter = key.partition(".")
+        if name not in made.names:
+            raise BadUse(f"no strategy {name!r} runs here", where=key, expected=f"one of {', '.join(made.names)}")
+        k = made.names.index(name)
+        if k in seats and parameter not in COMMON:
+            seats[k] = msgspec.structs.replace(seats[k], parameters={**seats[k].parameters, parameter: value})
+        else:
+            values = {**strategies[k].parameters, parameter: value}
+            strategies[k] = msgspec.structs.replace(strategies[k], parameters=values)
+    return msgspec.structs.replace(made, setup=msgspec.structs.replace(made.setup, strategies=strategies), seats=seats)
