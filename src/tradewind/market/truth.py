@@ -339,6 +339,7 @@ def refuse(s: Any, i: int, code: int, what: int, out: Any) -> bool:
         top.suspect = code
         top.changed_ns = s.clock.now
         tell(s, i, code, what, s.book[i].last_id, out)
+    consensus.update(s, i)
     return False
 
 
@@ -357,9 +358,10 @@ def weigh(s: Any, i: int, out: Any) -> bool:
     """After consensus: moves the source's trust, refuses its touch while it stands off the others; whether it is good."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
-    if g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C):
+    rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
+    if rate > 0.0 and (g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C)):
         trust = s.trust[i]
-        off = abs(top.worth * s.group[s.fact.rule[i, QUOTE_ASSET]].reference - g.reference) / g.reference * 1e4
+        off = abs(top.worth * rate - g.reference) / g.reference * 1e4
         near = float(s.fact.rule[i, JUMP_BP]) * OFF_SHARE
         trust.deviation = off
         trust.score += TRUST_STEP * ((1.0 if off <= near else 0.0) - trust.score)
@@ -391,7 +393,6 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
     if off > jump or lies:
         trust.off_since = now
         refuse(s, i, OFF_CONSENSUS, int(top.mid), out)
-        consensus.update(s, i)
 
 
 # What only time tells --------------------------------------------------------------------------------------------------------
@@ -438,7 +439,6 @@ def thaw(s: Any, i: int, out: Any) -> None:
     spread = float(top.ask - top.bid) / top.mid
     if abs(g.reference - trust.anchor) / trust.anchor > max(FROZEN_MOVE, spread):
         refuse(s, i, FROZEN_FEED, int(top.mid), out)
-        consensus.update(s, i)
 
 
 # Bars ------------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,186 @@
+"""The reference price: no single source of three moves it out of the others' band, and it knows when it knows nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from tradewind.domain import codes
+from tradewind.domain.reasons import IMPOSSIBLE_JUMP, OFF_CONSENSUS
+
+from .stage import Stage, instruments, joined, verdicts
+from .test_books import stage_of
+
+THREE = instruments("a:BTC/USD", "b:BTC/USD", "c:BTC/USD")
+TWO = THREE[:2]
+BTC = 0  # the assets' numbers in order of appearance
+PRICE = 1_000.0
+
+# What the third source does next: a price (as a factor), a crossed quote, a quote of nothing, or nothing at all
+acts = st.one_of(
+    st.tuples(st.just("price"), st.floats(1e-6, 1e6)),
+    st.tuples(st.just("price"), st.floats(0.9, 1.1)),
+    st.tuples(st.just("crossed"), st.floats(0.5, 2.0)),
+    st.tuples(st.just("nothing"), st.just(0.0)),
+    st.tuples(st.just("silent"), st.just(0.0)),
+)
+
+
+def reference(stage: Stage) -> float:
+    return float(stage.s["group"]["reference"][BTC])
+
+
+def grade(stage: Stage) -> int:
+    return int(stage.s["group"]["grade"][BTC])
+
+
+def act(stage: Stage, i: int, kind: str, factor: float) -> None:
+    if kind == "silent":
+        return
+    if kind == "nothing":
+        stage.feed(stage.rows(codes.QUOTE, i, 2, [(codes.BUY, 0, 0), (codes.SELL, 0, 0)], ref=stage.now))
+    else:
+        spread = -20 if kind == "crossed" else 2
+        stage.feed(stage.touch(i, max(PRICE * factor, 0.001), spread=spread))
+
+
+@settings(max_examples=80, phases=(Phase.explicit, Phase.generate))
+@given(
+    who=st.integers(0, 2),
+    script=st.lists(
+        st.tuples(acts, st.floats(-0.004, 0.004), st.floats(-0.004, 0.004), st.floats(0.0, 4.0)), min_size=1, max_size=8
+    ),
+)
+@example(who=2, script=[(("price", 0.1), 0.0, 0.001, 0.1)] * 4)
+@example(who=0, script=[(("silent", 0.0), 0.0, 0.001, 4.0)] * 5)
+def test_one_arbitrary_source_of_three_cannot_move_the_reference(who: int, script: list[Any]) -> None:
+    """Whatever one source says, or fails to say, the reference stays within the band of the two honest ones."""
+    stage = stage_of("three", THREE)
+    honest = [i for i in range(3) if i != who]
+    stage.feed(joined(*(stage.touch(i, PRICE) for i in range(3))))
+    for (kind, factor), one, two, pause in script:
+        act(stage, who, kind, factor)
+        last = [PRICE * (1 + one), PRICE * (1 + two)]
+        for i, price in zip(honest, last, strict=True):
+            stage.feed(stage.touch(i, price))
+        stage.wait(pause)
+        act(stage, who, kind, factor)
+        assert min(last) - 1e-3 <= reference(stage) <= max(last) + 1e-3
+        assert grade(stage) >= codes.GRADE_B
+        assert all(stage.s["top"]["good"][i] for i in honest)
+
+
+def test_grades_count_who_agrees() -> None:
+    """A: three, B: two, C: one, none: two that disagree, or nobody; without a grade the reference stays."""
+    stage = stage_of("three", THREE)
+    assert grade(stage) == codes.GRADE_NONE
+    for n, want in enumerate((codes.GRADE_C, codes.GRADE_B, codes.GRADE_A)):
+        stage.feed(stage.touch(n, PRICE))
+        assert grade(stage) == want
+    for _ in range(3):
+        stage.wait(4)
+        stage.feed(stage.touch(0, PRICE))
+    assert grade(stage) == codes.GRADE_C, "two fell silent"
+    for _ in range(12):
+        stage.wait(1)
+    assert grade(stage) == codes.GRADE_NONE and reference(stage) == pytest.approx(PRICE)
+
+
+def test_two_that_disagree_grade_nothing_and_value_nothing() -> None:
+    """X4: the reference stays what it was, and no order may open risk."""
+    stage = Stage(TWO)
+    stage.feed(joined(stage.touch(0, PRICE), stage.touch(1, PRICE)))
+    stage.wait(1)
+    submits = int(stage.s["count"]["submits"])
+    assert submits > 0
+    for _ in range(20):
+        stage.feed(stage.touch(1, PRICE * 1.2 + stage.now % 7))
+        stage.feed(stage.touch(0, PRICE))
+        assert grade(stage) == codes.GRADE_NONE and reference(stage) == pytest.approx(PRICE)
+        submits = int(stage.s["count"]["submits"])
+        stage.feed(joined(stage.touch(0, PRICE + 0.01)))
+        stage.wait(0.2)
+        assert int(stage.s["count"]["submits"]) == submits
+    stage.feed(stage.touch(1, PRICE))
+    stage.wait(0.2)
+    assert grade(stage) == codes.GRADE_B
+
+
+@pytest.mark.parametrize("listed", [THREE[:1], TWO, THREE])
+@pytest.mark.parametrize("fall", [0.95, 0.8, 0.5])
+def test_a_real_crash_passes_within_two_seconds(listed: Any, fall: float) -> None:
+    """X3: every venue falls; one after another within 300 ms, each in a single step."""
+    stage = Stage(listed, every_ms=0.0)
+    stage.feed(joined(*(stage.touch(i, PRICE) for i in range(len(listed)))))
+    stage.wait(5)
+    for i in range(len(listed)):
+        stage.now += codes.SECOND // 10
+        stage.feed(stage.touch(i, PRICE * fall))
+    for _ in range(20):
+        stage.wait(0.1)
+    assert reference(stage) == pytest.approx(PRICE * fall, rel=1e-4)
+    assert stage.s["top"]["good"][: len(listed)].all()
+
+
+@pytest.mark.parametrize("listed", [THREE[:1], TWO, THREE])
+@pytest.mark.parametrize("tick", [0.1, 0.9, 10.0])
+def test_a_single_bad_tick_does_not_pass(listed: Any, tick: float) -> None:
+    """X2: one venue prints nonsense for half a second, and is told once."""
+    stage = Stage(listed, every_ms=0.0)
+    stage.feed(joined(*(stage.touch(i, PRICE) for i in range(len(listed)))))
+    stage.wait(2.5)
+    said = stage.feed(stage.touch(0, PRICE * tick))
+    assert verdicts(said) == [(0, IMPOSSIBLE_JUMP)]
+    for _ in range(4):
+        assert not verdicts(stage.wait(0.1))
+        assert reference(stage) == pytest.approx(PRICE) and stage.s["top"]["good"][0] == 0
+    stage.feed(stage.touch(0, PRICE))
+    assert stage.s["top"]["good"][0] == 1 and reference(stage) == pytest.approx(PRICE)
+
+
+PEGGED = instruments("a:BTC/USD", "b:BTC/USD", "c:BTC/USDC", "a:USDC/USD", "b:USDC/USD")
+DEPEG, PREMIUM = 0.87, 1 / 0.87
+
+
+def _depeg(stage: Stage, convert: bool) -> list[tuple[int, int]]:
+    """USDC falls to 0.87 within a minute, BTC/USDC rises accordingly; verdicts against BTC/USDC."""
+    told = []
+    for step in range(61):
+        peg = 1.0 - (1.0 - DEPEG) * step / 60
+        for i, price in ((0, PRICE), (1, PRICE), (2, PRICE / peg), (3, peg if convert else 1.0), (4, peg if convert else 1.0)):
+            jitter = (step % 3) * 0.0002  # so that nobody looks frozen
+            told += verdicts(stage.feed(stage.touch(i, price * (1 + jitter))))
+        told += verdicts(stage.wait(1.0))
+    return told
+
+
+def test_a_broken_peg_is_no_bad_tick_because_it_is_converted() -> None:
+    """X5: BTC/USDC stands 15 % over BTC/USD and is right; its worth is found through USDC's own market."""
+    stage = Stage(PEGGED, every_ms=0.0)
+    assert _depeg(stage, convert=True) == []
+    assert grade(stage) == codes.GRADE_A and stage.s["top"]["good"][:5].all()
+    usdc = stage.prelude.names.asset("USDC")
+    assert stage.s["group"]["reference"][usdc] == pytest.approx(DEPEG, rel=1e-3)
+    assert reference(stage) == pytest.approx(PRICE, rel=1e-3)
+
+
+def test_without_conversion_the_same_market_looks_false() -> None:
+    """The check of the check: with a rate of one, BTC/USDC is refused."""
+    stage = Stage(PEGGED, every_ms=0.0)
+    assert (2, OFF_CONSENSUS) in _depeg(stage, convert=False)
+    assert stage.s["top"]["good"][2] == 0
+
+
+def test_the_reporting_currency_stays_one_and_prices_its_quote() -> None:
+    """USDT/USD, reported in USDT: USDT is worth one, and a USD is worth the pair's inverse."""
+    stage = Stage(instruments("a:USDT/USD", "b:BTC/USD"), every_ms=0.0, reporting="USDT")
+    stage.feed(joined(stage.touch(0, 0.98), stage.touch(1, PRICE)))
+    stage.wait(1)
+    rate = stage.s["group"]["reference"]
+    names = stage.prelude.names
+    assert rate[names.asset("USDT")] == 1.0
+    assert rate[names.asset("USD")] == pytest.approx(1 / 0.98)
+    assert rate[names.asset("BTC")] == pytest.approx(PRICE / 0.98)
