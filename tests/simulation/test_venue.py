@@ -405,5 +405,9 @@ def test_bars_physics() -> None:
     assert c.fills(shy) == [(9000, 10)], "post-only never takes: its own price"
     makers = {int(f["ref"]) for f in c.said(FILL) if f["marks"] & MAKER_FILL}
     assert makers == {low, high, shy}
+    opened = START // codes.MINUTE * codes.MINUTE + 2 * codes.MINUTE
+    for order, late in ((market_buy, False), (low, True)):
+        told = int(c.said(FILL, ref=order)[0]["ts_local"])
+        assert told == opened + (codes.MINUTE + 3 * MS if late else 10 * MS), "at the open it is heard while the bar lasts"
     taker_fee = int(c.said(CHARGE, ref=market_buy)[0]["quantity"])
     assert taker_fee == 10002 * 10 * 100 * 9_000 // 10**7 + 1

@@ -224,7 +224,7 @@ TOLD = np.dtype(
 )
 RESTING = np.dtype(  # ahead: what rests before us; traded: what trades took of our level since it was last told
     [("id", i8), ("live", i8), ("instrument", i8), ("side", i8), ("price", i8), ("leaves", i8), ("ahead", i8), ("otype", i8),
-     ("traded", i8)]
+     ("traded", i8), ("since", i8)]
 )  # fmt: skip
 LANE = [("near", i8, (2,)), ("far", i8, (2,)), ("n_rest", i8, (2,))]
 VENUE_CLOCK = np.dtype(

@@ -7,7 +7,7 @@ nothing but market rows pass, and closed by whatever comes next.
 
 from typing import Any
 
-from tradewind.domain.codes import END, FAULT, FULL, LAST, QUOTE, TAPE, WHOLE, WOKEN
+from tradewind.domain.codes import BAR, END, FAULT, FULL, LAST, QUOTE, TAPE, WHOLE, WOKEN
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.simulation import venue
 
@@ -30,6 +30,8 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
         if not has_room(s, out):
             return close_stretch(s, out, opened, i), FULL
         row = tape[i]
+        if row.kind == BAR:
+            venue.opens(v, row)
         if v.clock.next_due <= row.ts_local:
             close_stretch(s, out, opened, i)
             deliver(s, v, row.ts_local, out)

@@ -6,7 +6,7 @@ trades at its price once what stood ahead is gone; an aggressive one takes what 
 
 from typing import Any
 
-from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, LIMIT_POST_ONLY, NEVER, REPORT, SELL
+from ..domain.codes import BUY, CHARGE, EXPIRED_BY_VENUE, FILL, LIMIT_IOC, LIMIT_POST_ONLY, NEVER, REPORT, SELL, TIMEFRAME_NS
 from ..domain.reasons import FAULT_QUEUE_FULL
 from ..kernel.jit import called, compiled
 from . import fees, latency
@@ -140,33 +140,49 @@ def take_touch(v: Any, s: Any, r: Any) -> None:
 
 
 @called
-def meet_bar(v: Any, row: Any) -> None:
-    """Physics of a market known only by bars: immediate orders trade at the open, resting ones where the range reached.
+def open_bar(v: Any, row: Any) -> None:
+    """Physics of a market known only by bars, first part: what trades at the open, half a spread away on either side.
 
-    The open is half a spread away on either side. A resting order the open has gapped through trades there too, as a taker;
-    one that is post-only waits for its own price.
+    Immediate orders trade there or expire. A resting order the open has gapped through trades there too, as a taker; one that
+    is post-only waits for its own price. All this happened when the bar opened, or when the order came if that was later.
     """
+    i = row.instrument
+    opened = row.ts_local - (TIMEFRAME_NS[row.strategy] if 0 <= row.strategy < len(TIMEFRAME_NS) else 0)
+    half = row.ref * v.schedule[i].spread_half_e6 // 1_000_000
+    lane = v.lane[i]
+    for side in (BUY, SELL):
+        price = row.ref + half if side == BUY else row.ref - half
+        j = 0
+        while j < lane.n_rest[side]:
+            r = v.resting[lane.slot[side, j]]
+            v.clock.now = max(r.since, opened)
+            crosses = price <= r.price if side == BUY else price >= r.price
+            if crosses and r.otype != LIMIT_POST_ONLY:
+                fill(v, r, price, r.leaves, 0)
+            elif r.otype == LIMIT_IOC:
+                report(v, r, EXPIRED_BY_VENUE, r.leaves)
+                r.live = 0
+            if r.live == 0:
+                part(lane, side, j)
+            else:
+                j += 1
+        span(v, i, side)
+
+
+@called
+def meet_bar(v: Any, row: Any) -> None:
+    """Second part: resting orders trade at their own price where the bar's range passed it; when, only its end tells."""
     i = row.instrument
     value = row.value
     high = max(row.price, row.ref) + (value >> 32)
     low = min(row.price, row.ref) - ((value & 0xFFFFFFFF) - ((value & 0x80000000) << 1))
-    half = row.ref * v.schedule[i].spread_half_e6 // 1_000_000
+    lane = v.lane[i]
     for side in (BUY, SELL):
-        lane = v.lane[i]
         j = 0
         while j < lane.n_rest[side]:
             r = v.resting[lane.slot[side, j]]
-            open_price = row.ref + half if side == BUY else row.ref - half
-            crosses = open_price <= r.price if side == BUY else open_price >= r.price
-            reached = low < r.price if side == BUY else high > r.price
-            if crosses and r.otype != LIMIT_POST_ONLY:
-                fill(v, r, open_price, r.leaves, 0)
-            elif r.otype == LIMIT_IOC:
-                report(v, r, EXPIRED_BY_VENUE, r.leaves)
-                r.live = 0
-            elif reached:
+            if low < r.price if side == BUY else high > r.price:
                 fill(v, r, r.price, r.leaves, 1)
-            if r.live == 0:
                 part(lane, side, j)
             else:
                 j += 1

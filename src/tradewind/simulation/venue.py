@@ -99,6 +99,7 @@ def place(v: Any, s: Any, a: Any) -> None:
     r.otype = a.otype
     r.ahead = 0
     r.traded = 0
+    r.since = v.clock.now
     i = a.instrument
     if v.schedule[i].bars_only != 0:
         matching.report(v, r, ACKED, r.leaves)
@@ -164,6 +165,14 @@ def withdraw(v: Any, a: Any) -> None:
 
 
 # The market as it passes -----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def opens(v: Any, row: Any) -> None:
+    """A bar is about to pass: what trades at its open is heard while the bar still lasts, not after its close."""
+    lane = v.lane[row.instrument]
+    if v.schedule[row.instrument].bars_only != 0 and lane.n_rest[BUY] + lane.n_rest[SELL] > 0:
+        matching.open_bar(v, row)
 
 
 @compiled
