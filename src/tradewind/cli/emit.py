@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[Mapping[str, Any]], None]
 """Takes the state of something that is going on, as a mapping; shown again at each call."""
+_NUMBER = re.compile(r"[+-]?\d[\d,.]*( [A-Za-z]{1,5})?$")
 MAX_CELL = 400  # characters of one value on a screen; the JSON has all
 
 
@@ -151,20 +153,27 @@ def _table(block: Table) -> RenderableType:
 
     head = any(block.columns)
     table = RichTable(title=escaped(block.title) or None, title_justify="left", show_header=head, box=box.SIMPLE if head else None)
-    for column in block.columns:
-        table.add_column(escaped(column), overflow="fold")
-    for row in block.rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+    cells = [[_cell(value) for value in row] for row in block.rows]
+    for n, column in enumerate(block.columns):
+        numbers = head and bool(cells) and all(_NUMBER.match(row[n]) for row in cells)
+        table.add_column(escaped(column), overflow="fold", justify="right" if numbers else "left")
+    for texts in cells:
+        table.add_row(*(Text(cell, style=_tint(cell) if head else "") for cell in texts))
     return table
+
+
+def _tint(cell: str) -> str:
+    """The colour of a gain or a loss: what carries a sign and is not zero."""
+    if cell[:1] not in "+-" or not _NUMBER.match(cell) or not re.search("[1-9]", cell):
+        return ""
+    return "green" if cell[0] == "+" else "red"
 
 
 def _group(blocks: Sequence[Block]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    return Group(
-        *(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks)
-    )
+    return Group(*(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks))
 
 
 def _cell(value: object) -> str:

@@ -156,9 +156,9 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
         for k, name in enumerate(made.names)
     ]
     count = s["count"]
-    return {
+    now = {
         "time": f"{elapsed_ns / 1e9:.1f} s", "equity": f"{session.equity():,.2f} {session.setup.reporting}",
         "rows": f"{session.rows:,}", "orders": int(count["submits"]), "fills": int(count["fills"]),
-        "refused": int(count["refused"]),
-        "quarantined": int(count["verdicts"]), "markets": markets, "strategies": strategies,
+        "refused": int(count["refused"]), "quarantined": int(count["verdicts"]), "machine": session.machine.hash,
     }  # fmt: skip
+    return {"": [now], "markets": markets, "strategies": strategies}
