@@ -140,6 +140,13 @@ def test_columns_are_scaled_and_null_until_warm(loop: Loop) -> None:
     np.testing.assert_array_equal(bits(made["rsi.rsi"].to_numpy()[14:]), bits(raw[at, 14:]))
 
 
+def test_rows_hold_the_frame(loop: Loop) -> None:
+    frame = bars.random_bars(CHUNK + 50, 6)
+    made = all_rows(loop, frame, bars.COIN)
+    assert bars.frame_of(made, bars.COIN).equals(frame)
+    assert (np.diff(made["ts_local"]) == MINUTE).all()
+
+
 def test_short_frames_are_all_null(loop: Loop) -> None:
     made = features(bars.random_bars(3, 1), bars.OF_BARS, "1m", bars.COIN, loop)
     assert made["rsi.rsi"].null_count() == 3
