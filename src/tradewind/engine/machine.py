@@ -41,7 +41,6 @@ from . import settings
 from .slots import features, strategies
 
 ROOM = 512  # free rows of `out` a step may need: every layer of a few pairs, three rows each
-MARK_NS = 1_000_000_000  # equity and exposure are measured this often
 
 
 @entry
@@ -213,7 +212,7 @@ def on_time(s: Any, out: Any) -> None:
         s.clock.bar_due = bars.next_end(s, end_ns)
         close_bars(s, end_ns, out)
     if s.clock.marked_due <= now:
-        s.clock.marked_due = now // MARK_NS * MARK_NS + MARK_NS
+        s.clock.marked_due = settings.next_mark(s)
         mark(s, out)
         sizing.renew(s, False)
     if s.clock.select_due <= now:

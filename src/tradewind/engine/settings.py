@@ -15,11 +15,13 @@ from tradewind.domain.codes import (
     REJECTED_BY_VENUE,
     RIGHT,
     RULE,
+    SECOND,
     STREAM,
     TARGET,
     TIMEFRAME_NS,
 )
 from tradewind.domain.layout import (
+    BARS_ONLY,
     BASE,
     EVERY_MS,
     FRAME_AT,
@@ -155,6 +157,13 @@ def start(s: Any) -> None:
 def next_selection(s: Any) -> int:
     period = int(s.tuning[SELECT_PERIOD_S] * 1e9)
     return s.clock.now // period * period + period if period > 0 else NEVER
+
+
+@compiled
+def next_mark(s: Any) -> int:
+    """When equity and exposure are measured next: every second, or every bar where there is nothing but bars."""
+    period = s.frame_ns[0] if s.fact.rule[0, BARS_ONLY] != 0 and s.frame_ns[0] > 0 else SECOND
+    return s.clock.now // period * period + period
 
 
 @compiled

@@ -71,8 +71,8 @@ def _record(item: str, figure: str, value: float, unit: str, machine: Machine | 
 
 def bars_setup(*, python: bool = False) -> Setup:
     """Long or flat by a 10/30 cross with one whole coin, compiled or in Python; 0.1 % fee."""
-    compiled = StrategySetup(parameters={"quantity": float(ONE_BTC)}, instruments=() if python else (0,))
-    seat = StrategySetup(parameters={"frames": 1.0, "slip_bp": 50.0}, instruments=(0,) if python else ())
+    compiled = StrategySetup(parameters={"quantity": float(ONE_BTC), "slip_bp": 20.0}, instruments=() if python else (0,))
+    seat = StrategySetup(parameters={"frames": 1.0}, instruments=(0,) if python else ())
     return Setup(
         instruments=[BAR_COIN], reporting="USDT", strategies=[compiled, seat], balances={("bench", "USDT"): 1e9},
         timeframes=("1m",), bars_only=True, stale_ns=5 * codes.MINUTE, limits=Limits(max_age_ns=5 * codes.MINUTE),
@@ -142,12 +142,10 @@ def outcome(session: Session) -> Record:
 
 def _median_run(machine: Machine, setup: Setup, tape: Rows, *, python: bool = False) -> tuple[float, Record]:
     played(machine, setup, tape[: min(len(tape), 100_000)], python=python)
-    taken = []
-    for _ in range(RUNS):
-        seconds, session = played(machine, setup, tape, python=python)
-        taken.append(seconds)
+    done = [played(machine, setup, tape, python=python) for _ in range(RUNS)]
+    taken = [seconds for seconds, _ in done]
     rates = [float(f"{len(tape) / seconds:.4g}") for seconds in taken]
-    return float(np.median(taken)), {**outcome(session), "runs": rates}
+    return float(np.median(taken)), {**outcome(done[-1][1]), "runs": rates}
 
 
 def bars(n: int | None, say: Say) -> Iterator[Record]:
@@ -241,7 +239,8 @@ def inputs_of(machine: Machine, tape: Rows) -> Rows:
     kept = _Kept()
     Session(machine, book_setup(), int(tape[0]["ts_local"]) - 1, None, kept).play(tape, 0)
     told = np.concatenate(list(expand(kept.parts, _One(tape))))
-    return told[(told["kind"] < codes.EVIDENCE) | (told["kind"] == codes.COMMIT)]
+    given: Rows = told[(told["kind"] < codes.EVIDENCE) | (told["kind"] == codes.COMMIT)]
+    return given
 
 
 def _steps(machine: Machine, tape: Rows, folder: Path) -> Iterator[Record]:
