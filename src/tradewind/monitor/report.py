@@ -227,7 +227,7 @@ def _strategies(record: RunRecord, measured: Statistics, drawings: dict[str, Plo
         for name, part in measured.strategies.items()
     ]
     head = ["Strategy", *(titles[field] for field in fields)]
-    lead = f"Net profit of each on the shared capital, in {measured.currency}; what opening holdings gain by themselves is in `all` alone."
+    lead = f"Net profit of each on the shared capital, in {measured.currency}; what opening holdings gain by themselves is in none."
     drawn = _drawn("contribution", plots.contribution(record), drawings)
     return html.section("strategies", "What each strategy contributed", lead, drawn, html.table(head, body))
 
