@@ -24,6 +24,8 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Numba reads this once, at import, and misses a change in a callee's file: a cache may not outlive the run that made it.
     # Workers of pytest-xdist inherit it.
     _OWN_CACHE = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="tradewind-numba-")
+# Composed machines lie beside it, so that every test of a worker finds what the first one compiled.
+os.environ.setdefault("TRADEWIND_CACHE", str(Path(os.environ["NUMBA_CACHE_DIR"]) / "machines"))
 
 
 def pytest_report_header() -> str:

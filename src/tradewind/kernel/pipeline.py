@@ -44,6 +44,19 @@ class RoomLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalize_dynamic_globals()
         self._finalized = True
 
+    def _get_module_for_linking(self) -> Any:
+        """The code of this room and of all it reaches: what a caller compiled by plain Numba needs."""
+        module = self.own_module().clone()
+        for library in closure(self._linking_libraries):
+            module.link_in(
+                library.own_module() if isinstance(library, RoomLibrary) else library._get_module_for_linking(), preserve=True
+            )
+        return module
+
+    def own_module(self) -> Any:
+        """The code of this room alone, fit for being linked more than once."""
+        return super()._get_module_for_linking()
+
     def get_pointer_to_function(self, name: str) -> int:
         """0: there is no machine code."""
         self._ensure_finalized()
@@ -54,17 +67,27 @@ class EntryLibrary(JITCodeLibrary):  # type: ignore[misc]
     """The code of an entry point with every room it reaches, each linked once."""
 
     def finalize(self) -> None:
-        """Links the closure of all rooms, then goes on as Numba does."""
-        found: dict[int, Any] = {}
-        todo = list(self._linking_libraries)  # type: ignore[has-type]
-        while todo:
-            library = todo.pop(0)
-            if id(library) not in found:
-                found[id(library)] = library
-                if isinstance(library, RoomLibrary):
-                    todo += library._linking_libraries
-        self._linking_libraries = list(found.values())
+        """Links the closure of all rooms, each by its own code, then goes on as Numba does."""
+        self._raise_if_finalized()
+        for library in closure(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            module = library.own_module() if isinstance(library, RoomLibrary) else library._get_module_for_linking()
+            self._final_module.link_in(module, preserve=True)
+        self._linking_libraries: list[Any] = []
         super().finalize()
+
+
+def closure(libraries: list[Any]) -> list[Any]:
+    """The libraries and, through rooms, all that they call; each once, in order of discovery."""
+    found: dict[int, Any] = {}
+    todo = list(libraries)
+    while todo:
+        library = todo.pop(0)
+        if id(library) not in found:
+            found[id(library)] = library
+            if isinstance(library, RoomLibrary):
+                todo += library._linking_libraries
+    return list(found.values())
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)

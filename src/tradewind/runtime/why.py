@@ -134,7 +134,8 @@ class Explainer:
         side = "buy" if submit["side"] == codes.BUY else "sell"
         verdict = "Executed again with that change: the order is another or none." if flips else "Executed again: the order stays."
         sent = f"{self.names[k]} sent a {side} of {quantity:.10g} {x.base} at {price:.10g} {x.quote} on {x.name}"
-        saw = f"bid {context['bid']:.10g}, ask {context['ask']:.10g}, reference {context['reference']:.10g} (grade {context['grade']})"
+        bid, ask, reference = (f"{context[name]:.10g}" for name in ("bid", "ask", "reference"))
+        saw = f"bid {bid}, ask {ask}, reference {reference} (grade {context['grade']})"
         held = f"position {context['position']:.10g}, selector weight {context['weight']:.2f}"
         lines = [
             f"Order {order_id}: {sent}, {_stamp(int(submit['ts_local']))}.",
@@ -158,7 +159,7 @@ class Explainer:
             margin = -2.0 * tick if submit["side"] == codes.BUY else 2.0 * tick
             return (
                 margin,
-                f"Had the quoted price come out {abs(margin):g} price units farther from the touch, the order would stand elsewhere.",
+                f"Had the quoted price come out {abs(margin):g} units farther from the touch, the order would stand elsewhere.",
             )
         if cause in (reasons.STRATEGY_WISH, reasons.LEG_HEDGED):
             return -measured, f"Had the difference of {measured:g} units not been there, there would be no order."
