@@ -44,19 +44,20 @@ def series(n: int) -> pl.DataFrame:
 def emit(peer: str, figure: str, value: float, unit: str, **more: Any) -> None:
     """One line in the form of the shared benchmarks."""
     line = {"item": "D", "peer": peer, "figure": figure, "value": float(f"{value:.5g}"), "unit": unit, **more}
+    line.update({name: float(f"{number:.5g}") for name, number in more.items() if isinstance(number, float)})
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
-def seconds(calls: list[Callable[[], Any]], runs: int) -> list[float]:
-    """The median of `runs` runs of each call, in turns, after a warm one: a busy minute falls on all of them."""
+def seconds(calls: list[Callable[[], Any]], runs: int) -> list[tuple[float, float]]:
+    """(median, best) of `runs` runs of each call, in turns, after a warm one: a busy minute falls on all of them."""
     taken = np.empty((runs + 1, len(calls)))
     for run in range(runs + 1):
         for n, call in enumerate(calls):
             start = time.perf_counter()
             call()
             taken[run, n] = time.perf_counter() - start
-    return [float(value) for value in np.median(taken[1:], axis=0)]
+    return [(float(np.median(column)), float(column.min())) for column in taken[1:].T]
 
 
 def talib(frame: pl.DataFrame) -> dict[str, Callable[[], Any]]:
@@ -89,12 +90,18 @@ def measure(
 
     calls = [lambda: play(state, tape, 0, n, columns, 0), lambda: features(frame, names, "1m", COIN, loop)]
     batch, whole, *theirs = seconds([*calls, *([peer] if peer else [])], runs)
-    emit("tradewind", figure, n / batch / 1e6, "Mrow/s", rows=n, columns=len(loop.outputs))
-    emit("tradewind", f"{figure} from a frame", n / whole / 1e6, "Mrow/s", rows=n)
-    emit("tradewind", f"{figure} in the machine", batch / n * 1e9, "ns/update", note="compiled caller")
-    emit("tradewind", f"{figure} incremental", seconds([single], 3)[0] / CALLS * 1e9, "ns/update", note="a Python call a bar")
-    if theirs:
-        emit("TA-Lib", figure, n / theirs[0] / 1e6, "Mrow/s", rows=n)
+    rate(figure, batch, n, columns=len(loop.outputs))
+    rate(f"{figure} from a frame", whole, n)
+    emit("tradewind", f"{figure} in the machine", batch[0] / n * 1e9, "ns/update", best=batch[1] / n * 1e9, note="compiled caller")
+    median, best = (taken / CALLS * 1e9 for taken in seconds([single], 3)[0])
+    emit("tradewind", f"{figure} incremental", median, "ns/update", best=best, note="a Python call a bar")
+    for taken in theirs:
+        rate(figure, taken, n, "TA-Lib")
+
+
+def rate(figure: str, taken: tuple[float, float], n: int, peer: str = "tradewind", **more: Any) -> None:
+    """One line of Mrow/s."""
+    emit(peer, figure, n / taken[0] / 1e6, "Mrow/s", best=n / taken[1] / 1e6, rows=n, **more)
 
 
 def main() -> None:
