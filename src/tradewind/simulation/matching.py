@@ -13,9 +13,9 @@ from . import fees, latency
 
 
 @compiled
-def tell(v: Any, kind: int, order_id: int, i: int, side: int, price: int, quantity: int, code: int) -> Any:
-    """One report under way to us, in order behind the earlier ones of its desk."""
-    desk = v.schedule[i].desk
+def tell(v: Any, o: Any, kind: int, price: int, quantity: int, code: int) -> Any:
+    """One report on o, a request or a resting order, under way to us; in order behind the earlier ones of its desk."""
+    desk = v.schedule[o.instrument].desk
     d = v.desk[desk]
     ring = v.told[desk]
     if d.tell_tail - d.tell_head >= ring.size:
@@ -23,9 +23,9 @@ def tell(v: Any, kind: int, order_id: int, i: int, side: int, price: int, quanti
     t = ring[d.tell_tail & (ring.size - 1)]
     t.due = latency.returns(d, v.clock.now)
     t.kind = kind
-    t.id = order_id
-    t.instrument = i
-    t.side = side
+    t.id = o.id
+    t.instrument = o.instrument
+    t.side = o.side
     t.price = price
     t.quantity = quantity
     t.code = code
@@ -37,7 +37,7 @@ def tell(v: Any, kind: int, order_id: int, i: int, side: int, price: int, quanti
 @called
 def report(v: Any, r: Any, code: int, quantity: int) -> None:
     """A REPORT of resting order r."""
-    tell(v, REPORT, r.id, r.instrument, r.side, 0, quantity, code)
+    tell(v, r, REPORT, 0, quantity, code)
 
 
 @called
@@ -46,7 +46,7 @@ def fill(v: Any, r: Any, price: int, quantity: int, maker: int) -> None:
     c = v.schedule[r.instrument]
     v.clock.trade_id += 1
     paid = fees.cost_of(c, price, quantity)
-    t = tell(v, FILL, r.id, r.instrument, r.side, price, quantity, CHARGE)
+    t = tell(v, r, FILL, price, quantity, CHARGE)
     t.trade = v.clock.trade_id
     t.paid = paid
     t.charge = fees.fee_on(c, paid, maker)

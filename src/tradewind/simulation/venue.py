@@ -139,7 +139,7 @@ def rest(v: Any, i: int, r: Any) -> None:
     n = lane.n_rest[r.side]
     if n >= lane.slot.shape[1]:
         r.live = 0
-        t = matching.tell(v, REPORT, r.id, i, r.side, TABLE_FULL, r.leaves, EXPIRED_BY_VENUE)
+        t = matching.tell(v, r, REPORT, TABLE_FULL, r.leaves, EXPIRED_BY_VENUE)
         t.trade = 0
         return
     lane.slot[r.side, n] = r.id & (v.resting.size - 1)
@@ -152,7 +152,7 @@ def withdraw(v: Any, a: Any) -> None:
     """A cancel arrives: the order is gone, or the venue does not know it any more."""
     r = v.resting[a.id & (v.resting.size - 1)]
     if r.id != a.id or r.live == 0:
-        matching.tell(v, REPORT, a.id, a.instrument, a.side, 0, 0, CANCEL_REFUSED)
+        matching.tell(v, a, REPORT, 0, 0, CANCEL_REFUSED)
         return
     lane = v.lane[r.instrument]
     for j in range(lane.n_rest[r.side]):

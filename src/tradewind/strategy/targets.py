@@ -12,18 +12,16 @@ from ..kernel.jit import called, compiled
 
 
 @compiled
-def wish(s: Any, k: int, i: int, side: int, layer: int, price: int, quantity: int, otype: int) -> None:
-    """Sets one target; quantity 0 wishes nothing there."""
-    t = s.target[k, i, side, layer]
+def wish(t: Any, price: int, quantity: int, otype: int) -> None:
+    """Sets target t, a record of s.target[strategy, instrument, side, layer]; quantity 0 wishes nothing there."""
     t.price = price
     t.quantity = quantity
     t.otype = otype
 
 
 @compiled
-def because(s: Any, k: int, i: int, side: int, layer: int, cause: int, measured: float, threshold: float) -> None:
-    """Why the target stands as it does."""
-    t = s.target[k, i, side, layer]
+def because(t: Any, cause: int, measured: float, threshold: float) -> None:
+    """Why target t stands as it does."""
     t.cause = cause
     t.measured = measured
     t.threshold = threshold

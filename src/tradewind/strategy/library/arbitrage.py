@@ -162,10 +162,10 @@ def strike(s: Any, k: int, buy_at: int, sell_at: int, edge: float, margin: float
     if amount <= 0 or not enough(s, buy_at, s.top[buy_at].ask, buys) or not enough(s, sell_at, s.top[sell_at].bid, sells):
         note(s, k, buy_at, QUANTITY_TOO_SMALL, float(buys), float(a[MIN_QUANTITY]))
         return
-    wish(s, k, buy_at, BUY, 0, s.top[buy_at].ask, buys, LIMIT_IOC)
-    because(s, k, buy_at, BUY, 0, EDGE_OVER_COST, edge, margin)
-    wish(s, k, sell_at, SELL, 0, s.top[sell_at].bid, sells, LIMIT_IOC)
-    because(s, k, sell_at, SELL, 0, EDGE_OVER_COST, edge, margin)
+    wish(s.target[k, buy_at, BUY, 0], s.top[buy_at].ask, buys, LIMIT_IOC)
+    because(s.target[k, buy_at, BUY, 0], EDGE_OVER_COST, edge, margin)
+    wish(s.target[k, sell_at, SELL, 0], s.top[sell_at].bid, sells, LIMIT_IOC)
+    because(s.target[k, sell_at, SELL, 0], EDGE_OVER_COST, edge, margin)
     s.arbitrage[k, s.group[a[BASE]].member[0]].last_ns = s.clock.now
     want(s, k, buy_at)
     want(s, k, sell_at)
@@ -295,8 +295,13 @@ def hedge(s: Any, k: int, i: int, net: int, g: Any) -> None:
         m.setbacks = m.setbacks + 1 if m.owed != 0 else 0
     if best < 0:
         return
-    wish(s, k, best, side, 0, marketable(s, best, side, slip), hedge_size(s, best, side, net, slip), LIMIT_IOC)
-    because(s, k, best, side, 0, LEG_HEDGED, float(net) * 1e-8, float(s.fact.rule[best, LOT] * s.fact.rule[best, BASE_NUM]) * 1e-8)
+    wish(s.target[k, best, side, 0], marketable(s, best, side, slip), hedge_size(s, best, side, net, slip), LIMIT_IOC)
+    because(
+        s.target[k, best, side, 0],
+        LEG_HEDGED,
+        float(net) * 1e-8,
+        float(s.fact.rule[best, LOT] * s.fact.rule[best, BASE_NUM]) * 1e-8,
+    )
     m.hedges += 1
     want(s, k, best)
 

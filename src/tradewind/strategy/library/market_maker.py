@@ -92,15 +92,15 @@ def quote_layers(s: Any, k: int, i: int, tick: int, quantity: int, units: float)
         note(s, k, i, INVENTORY_FULL, units, full)
     for layer in range(int(p[LAYERS])):
         step = int(p[GAP]) * layer * tick
-        wish(s, k, i, BUY, layer, bid - step, quantity if units + float(layer) < full else 0, LIMIT_POST_ONLY)
-        because(s, k, i, BUY, layer, QUOTE_PLACED, float(bid - step), float(top.bid))
-        wish(s, k, i, SELL, layer, ask + step, quantity if units - float(layer) > -full else 0, LIMIT_POST_ONLY)
-        because(s, k, i, SELL, layer, QUOTE_PLACED, float(ask + step), float(top.ask))
+        wish(s.target[k, i, BUY, layer], bid - step, quantity if units + float(layer) < full else 0, LIMIT_POST_ONLY)
+        because(s.target[k, i, BUY, layer], QUOTE_PLACED, float(bid - step), float(top.bid))
+        wish(s.target[k, i, SELL, layer], ask + step, quantity if units - float(layer) > -full else 0, LIMIT_POST_ONLY)
+        because(s.target[k, i, SELL, layer], QUOTE_PLACED, float(ask + step), float(top.ask))
 
 
 @compiled
 def withdraw(s: Any, k: int, i: int, layers: int) -> None:
     for layer in range(layers):
-        wish(s, k, i, BUY, layer, 0, 0, LIMIT_POST_ONLY)
-        wish(s, k, i, SELL, layer, 0, 0, LIMIT_POST_ONLY)
+        wish(s.target[k, i, BUY, layer], 0, 0, LIMIT_POST_ONLY)
+        wish(s.target[k, i, SELL, layer], 0, 0, LIMIT_POST_ONLY)
     want(s, k, i)

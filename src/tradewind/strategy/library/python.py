@@ -60,6 +60,6 @@ def on_answer(s: Any, k: int, row: Any) -> None:
     tick = s.fact.rule[i, TICK]
     if row.price > 0:
         price = min(price, row.price // tick * tick) if side == BUY else max(price, -(-row.price // tick) * tick)
-    wish(s, k, i, side, 0, price, quantity, LIMIT_IOC)
-    because(s, k, i, side, 0, STRATEGY_WISH, float(gap), float(lot))
+    wish(s.target[k, i, side, 0], price, quantity, LIMIT_IOC)
+    because(s.target[k, i, side, 0], STRATEGY_WISH, float(gap), float(lot))
     want(s, k, i)

@@ -59,6 +59,6 @@ def go(s: Any, k: int, i: int, side: int, quantity: int, gap: float, cause: int)
     if quantity <= 0:
         return
     price = marketable(s, i, side, s.parameter[k][SLIP] * 1e-4)
-    wish(s, k, i, side, 0, price, quantity, LIMIT_IOC)
-    because(s, k, i, side, 0, cause, gap, 0.0)
+    wish(s.target[k, i, side, 0], price, quantity, LIMIT_IOC)
+    because(s.target[k, i, side, 0], cause, gap, 0.0)
     want(s, k, i)
