@@ -1,0 +1,91 @@
+"""The benchmarks' data and tasks: what the peers generate, and that our machine really does the task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tradewind.domain import codes
+from tradewind.domain.errors import BadUse
+from tradewind.domain.layout import Capacity
+from tradewind.engine.compose import Composition, Machine
+from tradewind.runtime.bench import Cross, bars_setup, bench, book_setup, outcome, played
+from tradewind.runtime.bench_tapes import bars_tape, book_tape, events
+from tradewind.runtime.options import BenchOptions
+from tradewind.strategies.base import Bar
+
+SMALL = Capacity(instruments=2, levels=64, orders=256, sources=4, history=64)
+
+
+def test_events_are_those_of_the_peers_loop() -> None:
+    """The peers' generator, written as the loop it is."""
+    n, seed = 3_000, 11
+    r = np.random.default_rng(seed)
+    u = r.random(n)
+    level = np.minimum(r.geometric(0.25, n) - 1, 19)
+    quantity = np.round(r.exponential(3.0, n) + 0.001, 3)
+    up = r.random(n) < 0.5
+    gap = r.exponential(1_000_000, n).astype(np.int64)
+    bid, ts = 300_000, 1_700_000_000_000_000_000
+    made = [(ts, 0, 1, bid - k, 5.0) for k in range(20)] + [(ts, 0, -1, bid + 1 + k, 5.0) for k in range(20)]
+    j = len(made)
+    while len(made) < n:
+        ts += int(gap[j]) + 1
+        q, rises = float(quantity[j]), bool(up[j])
+        if u[j] < 0.15:
+            made.append((ts, 1, 1, bid + 1, q) if rises else (ts, 1, -1, bid, q))
+        elif u[j] < 0.16 and rises:
+            made += [(ts, 0, -1, bid + 1, 0.0), (ts, 0, 1, bid + 1, q), (ts, 0, -1, bid + 21, 5.0)]
+            bid += 1
+        elif u[j] < 0.16:
+            made += [(ts, 0, 1, bid, 0.0), (ts, 0, -1, bid, q), (ts, 0, 1, bid - 20, 5.0)]
+            bid -= 1
+        else:
+            k = int(level[j])
+            made.append((ts, 0, 1, bid - k, q) if rises else (ts, 0, -1, bid + 1 + k, q))
+        j += 1
+    for column, expected in zip(events(n, seed), np.array(made[:n]).T, strict=True):
+        np.testing.assert_array_equal(column.astype(float), expected)
+
+
+def test_bars_hold_together() -> None:
+    tape = bars_tape(5_000)
+    assert (np.diff(tape["ts_local"]) == codes.MINUTE).all()
+    assert (tape["ref"][1:] == tape["price"][:-1]).all()
+    assert ((tape["value"] >> 32) >= 0).all() and ((tape["value"] & 0x80000000) == 0).all()
+    assert tape["ref"][0] == 3_000_000 and bars_tape(5_000).tobytes() == tape.tobytes() != bars_tape(5_000, 8).tobytes()
+
+
+def test_the_book_task_quotes_and_fills() -> None:
+    machine = Machine(Composition(capacity=SMALL), compiled=False)
+    _, session = played(machine, book_setup(), book_tape(6_000))
+    facts = outcome(session)
+    assert facts["rows"] == 6_000 and facts["fills"] > 0 and facts["order_actions"] > facts["orders"] > 40
+    assert facts["journal_rows"] > facts["order_actions"]
+    count = session.state[0]["count"]
+    assert count["verdicts"] == count["refused"] == count["skipped"] == 0
+
+
+def test_compiled_and_python_cross_send_the_same_orders() -> None:
+    machine = Machine(Composition(strategies=("sma_cross", "python"), capacity=SMALL), compiled=False)
+    tape = bars_tape(1_500)
+    _, compiled = played(machine, bars_setup(), tape)
+    _, python = played(machine, bars_setup(python=True), tape, python=True)
+    assert outcome(compiled)["orders"] > 20
+    assert outcome(python)["orders"] == outcome(compiled)["orders"]
+    assert python.state[0]["count"]["woken"] == len(tape)
+
+
+def test_the_python_cross_is_the_cross() -> None:
+    closes = bars_tape(400)["price"] / 100.0
+    strategy, held = Cross(), 0
+    for n, close in enumerate(closes, start=1):
+        target = strategy.on_bar(Bar(0, "1m", float(close), 0.0, 0), None)  # type: ignore[arg-type]
+        held = held if target is None else target.quantity
+        if n >= 30:
+            assert (held > 0) == (closes[n - 10 : n].mean() > closes[n - 30 : n].mean())
+
+
+def test_an_unknown_item_is_named() -> None:
+    with pytest.raises(BadUse, match="'C'"):
+        bench(BenchOptions(item="C"))
