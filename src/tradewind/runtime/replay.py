@@ -241,6 +241,8 @@ def replay(options: ReplayOptions, *, say: Say = lambda text: None) -> Replayed:
         )
     replayer = Replayer(options.journal)
     replayer.refuse_other()
+    if replayer.tape is not None:
+        replayer.tape.verify()
     if options.strategies:
         replayer.wakes = Wakes(replayer.plan)
     replayer.run()

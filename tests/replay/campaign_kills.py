@@ -1,0 +1,125 @@
+"""Kill -9 at random moments of a paper run, and proof of each recovery.
+
+`python tests/replay/campaign_kills.py 50 docs/campaigns/kills.jsonl` appends a line a kill. What a line claims: the journal
+was read to its last commit marker, the facts folded from it equal the facts a replay of it reaches, all recorded commands
+were equal, and the run taken up by the same command ended with the unkilled run's own rows and digest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests")]
+if "tradewind" not in sys.modules and not any(Path(place, "tradewind").is_dir() for place in sys.path):
+    sys.path.insert(0, str(ROOT / "src"))
+
+import tradewind  # noqa: E402
+from tradewind.engine.compose import Machine  # noqa: E402
+from tradewind.engine.snapshot import facts_digest  # noqa: E402
+from tradewind.runtime.replay import Replayer, fold  # noqa: E402
+from tradewind.storage.journal import JournalReader  # noqa: E402
+from worldtape import command, environment, own_rows, world_tape  # noqa: E402
+
+SECONDS = 5.0
+SPEED = 2.0
+SOURCE = Path(tradewind.__file__).resolve().parent.parent
+
+
+class Kills:
+    """One tape, one unkilled run to compare with, and as many killed ones as asked for."""
+
+    def __init__(self, folder: Path, machine: Machine | None = None) -> None:
+        self.folder, self.machine = folder, machine
+        self.tape = world_tape(SECONDS)
+        self.env = environment(SOURCE)
+        self.whole = self._run(folder / "whole", 0.0)
+        self.expected = own_rows(folder / "whole" / "paper" / "journal").tobytes()
+
+    def _run(self, out: Path, speed: float) -> dict[str, Any]:
+        done = subprocess.run(self._words(out, speed), env=self.env, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 0:
+            raise AssertionError(done.stdout[-2000:] + done.stderr[-2000:])
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _words(self, out: Path, speed: float) -> list[str]:
+        return command("paper", self.tape.folder, out, "--speed", str(speed))
+
+    def kill(self, seed: int) -> dict[str, Any]:
+        """One killed run, proved and taken up to its end; the line of the ledger."""
+        rng = random.Random(seed)
+        out = self.folder / f"killed-{seed}"
+        journal = out / "paper" / "journal"
+        moments = []
+        for _ in range(1 + (rng.random() < 0.4)):  # some are killed again while they catch up
+            early = rng.random() < 0.25  # between the header and the first row, else while the tape is played
+            file = journal / ("journal.json" if early else "00000.journal")
+            again = 1.0 if file.exists() else 0.0  # till the second process has begun to catch up
+            moments.append(self._killed(out, file, again + rng.uniform(0, SECONDS / SPEED)))
+        proof = self._prove(journal) if (journal / "journal.json").exists() else {"recorded": 0}
+        ended = self._run(out, 0.0)
+        equal = own_rows(journal).tobytes() == self.expected
+        verdict = equal and ended["digest"] == self.whole["digest"] and proof.get("commands_equal", True)
+        verdict = verdict and proof.get("facts_folded") == proof.get("facts_replayed")
+        shutil.rmtree(out)
+        return {
+            "seed": seed, "machine_hash": ended["machine_hash"], "killed_after_s": [round(moment, 3) for moment in moments], **proof,
+            "digest": ended["digest"], "unkilled_digest": self.whole["digest"], "rows_equal": equal,
+            "verdict": "equal" if verdict else "DIFFERENT",
+        }  # fmt: skip
+
+    def _killed(self, out: Path, file: Path, wait_s: float) -> float:
+        child = subprocess.Popen(self._words(out, SPEED), env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        began = time.monotonic()
+        while not file.exists() and child.poll() is None:
+            time.sleep(0.0002)
+        time.sleep(wait_s)
+        moment = time.monotonic() - began
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        return moment
+
+    def _prove(self, journal: Path) -> dict[str, Any]:
+        """What stands up to the last commit marker: the facts folded from it and the facts a replay of it reaches."""
+        reader = JournalReader(journal)
+        recorded = sum(len(batch.rows) for batch in reader.batches())
+        replayer = Replayer(journal, machine=self.machine)
+        self.machine = replayer.machine
+        replayer.refuse_other()
+        replayer.run()
+        replayed = replayer.finish()
+        state, _ = fold(journal, self.machine)
+        return {
+            "recorded": recorded, "torn_bytes": reader.tail.cut_bytes, "commands": replayed.commands, "commands_equal": replayed.equal,
+            "facts_folded": facts_digest(state), "facts_replayed": replayed.facts,
+        }  # fmt: skip
+
+
+def main(count: int, ledger: Path) -> int:
+    """Runs the campaign; returns how many kills ended otherwise than they should."""
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    first = int.from_bytes(os.urandom(4), "little")
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="tradewind-kills-") as folder, open(ledger, "a", encoding="utf-8") as file:
+        kills = Kills(Path(folder))
+        for seed in range(first, first + count):
+            line = kills.kill(seed)
+            bad += line["verdict"] != "equal"
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2])))
