@@ -49,8 +49,8 @@ def put(s: Any, row: Any) -> None:
             quantities[k] = row.quantity
         else:
             if n - k > FAR:
-                close(keys, k, n - 1)
-                close(quantities, k, n - 1)
+                move_down(keys, k, n - 1)
+                move_down(quantities, k, n - 1)
             else:
                 for j in range(k, n - 1):
                     keys[j] = keys[j + 1]
@@ -85,12 +85,12 @@ def insert(s: Any, b: Any, side: int, at: int, key: int, quantity: int, keys: An
         if at == 0:
             return
         at -= 1
-        close(keys, 0, at)
-        close(quantities, 0, at)
+        move_down(keys, 0, at)
+        move_down(quantities, 0, at)
     else:
         if n - at > FAR:
-            part(keys, at, n)
-            part(quantities, at, n)
+            move_up(keys, at, n)
+            move_up(quantities, at, n)
         else:
             for j in range(n, at, -1):
                 keys[j] = keys[j - 1]
@@ -101,14 +101,14 @@ def insert(s: Any, b: Any, side: int, at: int, key: int, quantity: int, keys: An
 
 
 @called
-def close(array: Any, start: int, stop: int) -> None:
+def move_down(array: Any, start: int, stop: int) -> None:
     """Moves array[start + 1:stop + 1] one down. One array a loop: the compiler makes a memory move of it."""
     for j in range(start, stop):
         array[j] = array[j + 1]
 
 
 @called
-def part(array: Any, start: int, stop: int) -> None:
+def move_up(array: Any, start: int, stop: int) -> None:
     """Moves array[start:stop] one up."""
     for j in range(stop, start, -1):
         array[j] = array[j - 1]
