@@ -111,7 +111,7 @@ def header(made: Plan, session_machine: Any, tape: Tape | None, run: str) -> Jou
 def run_tape(tape: Tape, made: Plan, folder: Path, loaded: Loaded, *, say: Say) -> Result:
     """Plays a tape through a plan's machine, journals it, and writes the report."""
     machine = made.machine()
-    say(f"machine {machine.hash}: composing" if _is_cold(machine) else f"machine {machine.hash}")
+    say(f"machine {machine.hash}: composing" if is_cold(machine) else f"machine {machine.hash}")
     with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
@@ -125,7 +125,8 @@ def durability(loaded: Loaded) -> Literal["process", "power"]:
     return "power" if loaded.config.journal.durability == "power" else "process"
 
 
-def _is_cold(machine: Any) -> bool:
+def is_cold(machine: Any) -> bool:
+    """Whether the machine is still to be compiled here."""
     from tradewind.engine.compose import default_cache
 
     folder = (machine.cache or default_cache()) / f"m_{machine.build}"

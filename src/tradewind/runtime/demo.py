@@ -20,7 +20,7 @@ from tradewind.simulation.world import World, WorldSpec, default_spec
 from tradewind.storage.journal import JournalWriter
 from tradewind.storage.tape import Tape, TapeWriter
 
-from .backtest import Result, Say, conclude, durability, header, new_folder
+from .backtest import Result, Say, conclude, durability, header, is_cold, new_folder
 from .config import Config, Loaded
 from .options import DemoOptions
 from .planning import Plan, first_row_ts, plan
@@ -56,7 +56,7 @@ def run_demo(
     loaded = for_demo(loaded)
     made = plan(loaded, tape)
     machine = made.machine()
-    say(f"machine {machine.hash}: composing (about half a minute the first time, then kept)")
+    say(f"machine {machine.hash}" + (": composing (about half a minute the first time, then kept)" if is_cold(machine) else ""))
     live = sys.stderr.isatty() if live is None else live
     with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
         recorder = Recorder(writer)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 
 from .config import Declared, Loaded, Override, check_venues, load, selected
@@ -52,8 +53,16 @@ class DemoOptions(Configured, frozen=True, kw_only=True):
 
     @property
     def duration_ns(self) -> int:
-        """`duration` in ns."""
-        return duration_ns(self.duration, "--duration")
+        """`duration` in ns. Raises BadUse where it is shorter than a second: a plain number is ns."""
+        value = duration_ns(self.duration, "--duration")
+        if value < codes.SECOND:
+            raise BadUse(
+                f"{self.duration!r} is less than a second of the world",
+                where="--duration",
+                expected="at least 1s",
+                todo="add s or m",
+            )
+        return value
 
 
 class BacktestOptions(Configured, frozen=True, kw_only=True):
