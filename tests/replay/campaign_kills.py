@@ -74,7 +74,7 @@ class Kills:
         verdict = verdict and proof.get("facts_folded") == proof.get("facts_replayed")
         shutil.rmtree(out)
         return {
-            "seed": seed, "machine_hash": ended["machine_hash"], "killed_after_s": [round(moment, 3) for moment in moments], **proof,
+            "seed": seed, "machine_hash": ended["machine_hash"], "killed_after_s": moments, **proof,
             "digest": ended["digest"], "unkilled_digest": self.whole["digest"], "rows_equal": equal,
             "verdict": "equal" if verdict else "DIFFERENT",
         }  # fmt: skip
@@ -88,7 +88,7 @@ class Kills:
         moment = time.monotonic() - began
         child.send_signal(signal.SIGKILL)
         child.wait()
-        return moment
+        return round(moment, 3)
 
     def _prove(self, journal: Path) -> dict[str, Any]:
         """What stands up to the last commit marker: the facts folded from it and the facts a replay of it reaches."""
@@ -101,8 +101,8 @@ class Kills:
         replayed = replayer.finish()
         state, _ = fold(journal, self.machine)
         return {
-            "recorded": recorded, "torn_bytes": reader.tail.cut_bytes, "commands": replayed.commands, "commands_equal": replayed.equal,
-            "facts_folded": facts_digest(state), "facts_replayed": replayed.facts,
+            "recorded": recorded, "torn_bytes": reader.tail.cut_bytes, "commands": replayed.commands,
+            "commands_equal": replayed.equal, "facts_folded": facts_digest(state), "facts_replayed": replayed.facts,
         }  # fmt: skip
 
 

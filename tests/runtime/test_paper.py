@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
-from machines import default_machine
-from worldtape import own_rows, paper_run, world_tape
 
+from machines import default_machine
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Corrupt
 from tradewind.domain.rows import ROW, Rows
@@ -20,15 +20,15 @@ from tradewind.runtime.backtest import Result
 from tradewind.runtime.paper import paper
 from tradewind.runtime.planning import Plan
 from tradewind.runtime.recovery import Resumed, place_of
-from tradewind.storage.journal import JournalReader
+from tradewind.storage.journal import JournalReader, JournalWriter
+from worldtape import own_rows, paper_run, world_tape
 
 SECONDS = 5.0
 
 
 @pytest.fixture(autouse=True)
-def shared_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shared_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Plan, "machine", lambda self, **_: default_machine())
-    return
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +78,17 @@ def test_a_run_cut_again_while_it_is_taken_up(whole: tuple[Path, Result], tmp_pa
     out, result = whole
     size = (out / "paper" / "journal" / "00000.journal").stat().st_size
     again = cut(out, tmp_path, size // 3)
-    left = 120
-
-    def die(self: Resumed, rows: Rows, digest: int = 0) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        return real(self, rows, digest)
-
     real = Resumed.append
-    with monkeypatch.context() as patch:
-        patch.setattr(Resumed, "append", die)
-        for left in (1, 3, 10, 30):
+    for appends in (1, 3, 10, 30):
+        left = iter(range(appends))
+
+        def die(self: Resumed, rows: Rows, digest: int = 0, left: Iterator[int] = left) -> Any:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return real(self, rows, digest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Resumed, "append", die)
             with pytest.raises(KeyboardInterrupt):
                 paper(*paper_run(world_tape(SECONDS), again))
     assert paper(*paper_run(world_tape(SECONDS), again)).digest == result.digest
@@ -102,6 +100,14 @@ def test_a_run_killed_before_its_header_stands(tmp_path: Path, whole: tuple[Path
     journal.mkdir(parents=True)
     (journal / "journal.json.aside").write_bytes(b'{"half')
     assert paper(*paper_run(world_tape(SECONDS), tmp_path)).digest == whole[1].digest
+    check_equal(whole[0], tmp_path)
+
+
+def test_another_machine_that_died_before_its_first_row_leaves_nothing_behind(whole: tuple[Path, Result], tmp_path: Path) -> None:
+    header = JournalReader(whole[0] / "paper" / "journal").header
+    JournalWriter(tmp_path / "paper" / "journal", msgspec.structs.replace(header, machine_hash="0" * 16)).close()
+    assert paper(*paper_run(world_tape(SECONDS), tmp_path)).digest == whole[1].digest
+    assert JournalReader(tmp_path / "paper" / "journal").header.machine_hash == whole[1].machine_hash
     check_equal(whole[0], tmp_path)
 
 

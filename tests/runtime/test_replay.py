@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from machines import default_machine
-from worldtape import QUICK, child, environment, own_rows, paper_run, world_tape
 
 import tradewind
+from machines import default_machine
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt
 from tradewind.domain.rows import ROW_BYTES, Rows
@@ -26,6 +25,7 @@ from tradewind.runtime.replay import Replayed, Replayer, fold, replay
 from tradewind.runtime.wakes import Wakes
 from tradewind.storage.journal import JournalReader, JournalWriter
 from tradewind.strategies.swing import Swing
+from worldtape import QUICK, child, environment, own_rows, paper_run, world_tape
 
 SECONDS = 5.0
 SOURCE = Path(tradewind.__file__).resolve().parent.parent

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from machines import default_machine
-from worldtape import child, command, environment, journal_rows, paper_run, world_tape
 
 import tradewind
+from machines import default_machine
 from tradewind.domain import codes, layout, orders
 from tradewind.domain.errors import BadUse
 from tradewind.domain.rows import Rows
@@ -24,6 +23,7 @@ from tradewind.runtime.recovery import fold_rows, place_of, take_up, upgraded
 from tradewind.runtime.replay import Replayer, fold
 from tradewind.runtime.session import Session
 from tradewind.storage.journal import JournalReader
+from worldtape import child, command, environment, journal_rows, paper_run, world_tape
 
 SECONDS = 5.0
 SOURCE = Path(tradewind.__file__).resolve().parent

@@ -7,6 +7,7 @@ because what the journal holds is recognised and not acted on.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
     tape = Tape.open(options.tape)
     folder = Path(loaded.config.run.out) / RUN
     journal = folder / "journal"
-    if (journal / "journal.json").exists():
+    if (journal / "journal.json").exists() and not _stillborn(journal):
         return _resume(tape, folder, options, loaded, say, watch)
     folder.mkdir(parents=True, exist_ok=True)
     made = plan(loaded, tape, options.think)
@@ -50,6 +51,16 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
         session = begin(tape, made, machine, recorder)
         took = _run(tape, session, made, recorder, options, watch)
     return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
+
+
+def _stillborn(journal: Path) -> bool:
+    """Whether another machine died before its first row: then nothing is lost, and its header gives way to a new one."""
+    reader = JournalReader(journal)
+    reader.recover()
+    if reader.place.rows or plan_of(reader.header.configuration).machine().hash == reader.header.machine_hash:
+        return False
+    shutil.rmtree(journal)
+    return True
 
 
 def begin(tape: Tape, made: Plan, machine: Machine, journal: Recorder | None) -> Session:
