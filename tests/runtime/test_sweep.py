@@ -1,0 +1,89 @@
+"""A sweep is backtests: every point gives what a run of its own gives, whatever thread played it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import machines
+from tradewind.domain.errors import BadUse
+from tradewind.domain.instruments import Stream
+from tradewind.engine.prelude import StrategySetup
+from tradewind.runtime import sweep as under_test
+from tradewind.runtime import trials
+from tradewind.runtime.bench import bars_setup, played
+from tradewind.runtime.bench_tapes import BAR_COIN, bars_tape
+from tradewind.runtime.options import SweepOptions, configured
+from tradewind.runtime.sweep import Outcome, grid_of, sweep, sweep_machine
+from tradewind.storage.tape import TapeWriter
+
+GRID = [{"sma_cross.fast": float(fast), "sma_cross.slow": float(slow)} for fast in (3, 5) for slow in (20, 30, 40)]
+BARS = 4_000
+
+
+@cache
+def outcomes(threads: int) -> list[Outcome]:
+    tape = bars_tape(BARS)
+    return sweep_machine(machines.bars_machine(), bars_setup(), [tape[:1_500], tape[1_500:]], GRID, threads=threads)
+
+
+def test_each_point_is_its_own_backtest() -> None:
+    for point, found in zip(GRID, outcomes(1), strict=True):
+        setup = bars_setup()
+        named = {key.split(".")[1]: value for key, value in point.items()}
+        first = msgspec.structs.replace(setup.strategies[0], parameters={**setup.strategies[0].parameters, **named})
+        _, session = played(
+            machines.bars_machine(), msgspec.structs.replace(setup, strategies=[first, StrategySetup()]), bars_tape(BARS)
+        )
+        count = session.state[0]["count"]
+        assert found.parameters == point
+        assert (found.orders, found.fills) == (count["submits"], count["fills"])
+        assert found.equity == session.state[0]["budget"]["equity"]
+    assert len({found.orders for found in outcomes(1)}) > 3
+
+
+def test_threads_change_nothing() -> None:
+    assert outcomes(3) == outcomes(1)
+
+
+def test_a_point_says_how_it_went() -> None:
+    for found in outcomes(1):
+        assert found.sharpe is not None
+        assert found.gain < 0.0 < found.drawdown < 1.0  # fees of 0.1 % eat every cross of a random walk
+
+
+def test_grids_are_all_combinations() -> None:
+    assert grid_of(["a.x=1,2", "b.y=3"]) == [{"a.x": 1.0, "b.y": 3.0}, {"a.x": 2.0, "b.y": 3.0}]
+
+
+@pytest.mark.parametrize("axes", [["a.x"], ["a.x="], ["x=1"], ["a.x=1,two"], ["a.x=nan"], ["a.x=1", "a.x=2"]])
+def test_a_bad_axis_is_refused(axes: list[str]) -> None:
+    with pytest.raises(BadUse):
+        grid_of(axes)
+
+
+@pytest.mark.parametrize(("key", "told"), [("nobody.fast", "nobody"), ("sma_cross.speed", "speed")])
+def test_a_parameter_that_is_none_is_named(key: str, told: str) -> None:
+    with pytest.raises(BadUse, match=told):
+        sweep_machine(machines.bars_machine(compiled=False), bars_setup(), [bars_tape(3)], [{key: 1.0}])
+
+
+def test_the_command_adds_every_point_to_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's own machine would be one more to compile: the same composition runs uncompiled here."""
+    monkeypatch.setattr(
+        "tradewind.runtime.planning.Machine", lambda composition, **_: under_test.Machine(composition, compiled=False)
+    )
+    with TapeWriter(tmp_path / "tape", [BAR_COIN], [Stream(venue="bench", channel="bar", instrument=0)], "a test") as writer:
+        writer.append(bars_tape(300))
+    options = SweepOptions(
+        tape=tmp_path / "tape", out=tmp_path / "out", strategy=["sma_cross"], capital="1000000 USDT", grid=["sma_cross.fast=3,5"]
+    )
+    loaded = configured(options, {})
+    found = sweep(options, loaded)
+    assert [point.parameters for point in found.points] == [{"sma_cross.fast": 3.0}, {"sma_cross.fast": 5.0}]
+    assert found.best in found.points and found.trials == 2 and found.rows_per_s > 0
+    assert trials.count(tmp_path / "out", "sma_cross") == 2
+    assert sweep(options, loaded).trials == 4
