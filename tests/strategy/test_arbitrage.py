@@ -103,6 +103,18 @@ def test_quotes_in_other_currencies_are_converted() -> None:
     assert stage_of(0).said(SUBMIT) == []
 
 
+def test_a_venue_without_a_rate_is_no_partner() -> None:
+    """Two venues agree on a reference; the third quotes in a currency nobody can price, however cheap it looks."""
+    instruments = [instrument("a"), instrument("b"), instrument("c", quote="USDT")]
+    stage = Stage(instruments, ("arbitrage",), ({"quantity": 10_000.0},), latency=FAST, limits=LIMITS)
+    show(stage, 2, 9_000, 9_010)
+    for j in range(2):
+        show(stage, j)
+    show(stage, 0, 10000, 10009)
+    assert stage.s["group"][0]["grade"] == codes.GRADE_B
+    assert stage.said(SUBMIT) == []
+
+
 @pytest.mark.parametrize(
     ("held", "tracks", "expected"), [(0.4, True, 4_000), (0.4, False, 10_000), (0.0, True, 0), (50.0, True, 10_000)]
 )
@@ -144,8 +156,7 @@ def test_a_leg_the_venue_would_refuse_stops_both() -> None:
 @pytest.mark.parametrize("wrong", ["unbelieved", "stale", "old", "no right"])
 def test_no_strike_on_a_leg_that_cannot_be_sent(wrong: str) -> None:
     """The other venue looks dear, but its touch is not to be used: not even the good leg goes out."""
-    stage = desk(limits=Limits(max_age_ns=codes.SECOND))
-    show(stage, 0, after=MS)
+    stage = desk(3, limits=Limits(max_age_ns=codes.SECOND))
     top = stage.s["top"][1]
     top["bid"], top["ask"] = 10100, 10110
     if wrong == "unbelieved":
@@ -157,6 +168,7 @@ def test_no_strike_on_a_leg_that_cannot_be_sent(wrong: str) -> None:
     else:
         stage.s["fact"]["right"][0, 1] = 0
     show(stage, 0, 10000, 10009)
+    assert stage.s["group"][0]["grade"] >= codes.GRADE_B
     assert stage.said(SUBMIT) == []
 
 
