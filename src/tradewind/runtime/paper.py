@@ -49,7 +49,7 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
     with JournalWriter(journal, header(made, machine, tape, RUN), durability(loaded)) as writer:
         recorder = Recorder(writer)
         session = begin(tape, made, machine, recorder)
-        took = _run(tape, session, made, recorder, options, watch)
+        took = Course(tape, made, options, watch).play(session, recorder)
     return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
 
 
@@ -76,61 +76,66 @@ def _resume(tape: Tape, folder: Path, options: PaperOptions, loaded: Loaded, say
     made = plan_of(head.configuration)
     if plan(loaded, tape, options.think).to_json() != head.configuration:
         say("the configuration is not the one the run began with: it goes on with its own; name another --out for a new run")
-    machine = made.machine()
+    machine, course = made.machine(), Course(tape, made, options, watch)
     with JournalWriter.reopen(journal, durability(loaded)) as writer:
         rows = recorded_rows(journal)
         if len(rows) and (machine.hash != head.machine_hash or upgraded(rows)):
             say(f"taking up {len(rows):,} rows of machine {head.machine_hash} by their facts; this is {machine.hash}")
-            session, recorder, took = _by_facts(tape, made, machine, writer, rows, options, watch, head.machine_hash)
+            session, recorder, took = _by_facts(course, machine, writer, rows, head.machine_hash)
         else:
             say(f"taking up {len(rows):,} recorded rows")
             resumed = Resumed(rows, writer)
             recorder = Recorder(resumed)
             session = begin(tape, made, machine, recorder)
-            took = _run(tape, session, made, recorder, options, watch, resumed=resumed)
+            took = course.play(session, recorder, resumed=resumed)
     return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
 
 
 def _by_facts(
-    tape: Tape, made: Plan, machine: Machine, writer: JournalWriter, recorded: Rows, options: PaperOptions, watch: Watch, wrote: str
+    course: Course, machine: Machine, writer: JournalWriter, recorded: Rows, wrote: str
 ) -> tuple[Session, Recorder, float]:
     """Goes on with another machine than the one that wrote the journal."""
     recorder = Recorder(None)
-    session = begin(tape, made, machine, None)
-    place = take_up(session, recorded, tape, recorder)
+    session = begin(course.tape, course.made, machine, None)
+    place = take_up(session, recorded, course.tape, recorder)
     recorder.append(recorded)
     announce(writer, session, wrote)
     recorder.sink, session.journal = writer, recorder
-    return session, recorder, _run(tape, session, made, recorder, options, watch, place=place)
+    return session, recorder, course.play(session, recorder, place=place)
 
 
-def _run(
-    tape: Tape, session: Session, made: Plan, recorder: Recorder, options: PaperOptions, watch: Watch, *,
-    place: Place = (0, 0), resumed: Resumed | None = None,
-) -> float:  # fmt: skip
-    """Plays the tape from `place` at the pace asked for; what is only run again is run at once. Returns seconds in the machine."""
-    first = tape.manifest.segments[0].first_ts
-    end = None if options.duration_ns is None else first + options.duration_ns
-    took = 0.0
-    began_wall, began_tape = time.monotonic(), -1
-    last = first
-    for number, rows in enumerate(tape.segments()):
-        ts = words(rows)[:, 3]
-        start = place[1] if number == place[0] else 0
-        if number < place[0]:
-            continue
-        for stop in [*stretches(rows, FRAME_NS), len(rows)]:
-            if stop <= start or (end is not None and int(ts[start]) > end):
-                continue
-            began = time.perf_counter()
-            session.play(rows, number, start, stop)
-            took += time.perf_counter() - began
-            last, start = int(ts[stop - 1]), stop
-            recorder.sample(session, last)
-            if began_tape < 0 or (resumed is not None and not resumed.caught_up):
-                began_wall, began_tape = time.monotonic(), last
-            elif options.speed > 0:
-                watch(view(session, made, last - first))
-                time.sleep(max(0.0, (last - began_tape) / 1e9 / options.speed - (time.monotonic() - began_wall)))
-    session.settle(max(last, int(session.state["clock"]["now"][0])) + codes.SECOND)
-    return took
+class Course:
+    """A tape and the pace at which a session goes through it."""
+
+    def __init__(self, tape: Tape, made: Plan, options: PaperOptions, watch: Watch) -> None:
+        self.tape, self.made, self.options, self.watch = tape, made, options, watch
+        self.first = tape.manifest.segments[0].first_ts
+        self.took = 0.0  # seconds in the machine
+        self._from = (0.0, -1)  # wall and tape time from which the pace is kept
+
+    def play(self, session: Session, recorder: Recorder, *, place: Place = (0, 0), resumed: Resumed | None = None) -> float:
+        """From `place` to the end; what is only run again is run at once. Returns the seconds spent in the machine."""
+        end = None if self.options.duration_ns is None else self.first + self.options.duration_ns
+        last = self.first
+        for number, rows in enumerate(self.tape.segments()):
+            ts = words(rows)[:, 3]
+            start = place[1] if number == place[0] else 0
+            for stop in [*stretches(rows, FRAME_NS), len(rows)] if number >= place[0] else ():
+                if stop <= start or (end is not None and int(ts[start]) > end):
+                    continue
+                began = time.perf_counter()
+                session.play(rows, number, start, stop)
+                self.took += time.perf_counter() - began
+                last, start = int(ts[stop - 1]), stop
+                recorder.sample(session, last)
+                self._keep_pace(session, last, again=resumed is not None and not resumed.caught_up)
+        session.settle(max(last, int(session.state["clock"]["now"][0])) + codes.SECOND)
+        return self.took
+
+    def _keep_pace(self, session: Session, now: int, *, again: bool) -> None:
+        wall, tape = self._from
+        if tape < 0 or again:
+            self._from = (time.monotonic(), now)
+        elif self.options.speed > 0:
+            self.watch(view(session, self.made, now - self.first))
+            time.sleep(max(0.0, (now - tape) / 1e9 / self.options.speed - (time.monotonic() - wall)))
