@@ -33,6 +33,7 @@ def told(result: Any) -> Answer:
     data = summary(result)
     if getattr(result, "table", None) is None:
         return Answer(data)
+    sent = result.orders_frame["order_id"]
     happened = [
         ("rows", f"{result.rows:,} at {result.rows_per_s:,.0f} a second"),
         ("orders, fills", f"{result.orders:,}, {result.fills:,}"),
@@ -41,8 +42,9 @@ def told(result: Any) -> Answer:
         ("digest", result.digest),
         ("report", result.report),
         ("prove it", f"tradewind replay {result.journal}"),
-        ("ask it", f"tradewind why ORDER --journal {result.journal}   (order numbers are in the report)"),
     ]
+    if len(sent):
+        happened.append(("ask it", f"tradewind why {sent[-1]} --journal {result.journal}"))
     return Answer(data, ["", result.table, "", Table("", ("", ""), happened)])
 
 
