@@ -76,7 +76,7 @@ def bars_setup(*, python: bool = False) -> Setup:
     return Setup(
         instruments=[BAR_COIN], reporting="USDT", strategies=[compiled, seat], balances={("bench", "USDT"): 1e9},
         timeframes=("1m",), bars_only=True, stale_ns=5 * codes.MINUTE, limits=Limits(max_age_ns=5 * codes.MINUTE),
-        tuning={"enabled": 0.0},
+        tuning={"enabled": 0.0, "period_s": 86_400.0},
     )  # fmt: skip
 
 

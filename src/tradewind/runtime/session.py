@@ -15,7 +15,7 @@ from tradewind.domain import codes, layout, ports
 from tradewind.domain.errors import MachineFault
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.reasons import sentence
-from tradewind.domain.rows import ROW, W_PRICE, W_QUANTITY, W_REF, W_VALUE, Rows, rows, words
+from tradewind.domain.rows import ROW, W_PRICE, W_QUANTITY, W_REF, W_TS_LOCAL, W_VALUE, Rows, rows, words
 from tradewind.engine.compose import Machine
 from tradewind.engine.prelude import Prelude, Setup
 from tradewind.engine.snapshot import State, digest, fresh_state, fresh_venue
@@ -55,11 +55,14 @@ class Session:
         self.physics: State = fresh_venue(machine)
         self.out = rows(OUT_ROWS)
         self._words = words(self.out)
+        self._kinds, self._strategies, self._numbers = (self.out[name] for name in ("kind", "strategy", "instrument"))
         self._drive = machine.drive
         self._clock = self.state["clock"]
+        self._n_out = self._clock["n_out"]
         self.prelude = Prelude(machine, setup, ts_local)
         self.prelude.set_up_venue(self.physics)
         self.instruments: list[Instrument] = list(setup.instruments)
+        self._scales = [(10.0**x.price_exponent, 10.0**x.quantity_exponent) for x in self.instruments]
         self.seats = {
             k: Seat(k, strategy, Market(self.state, k, self.instruments), think) for k, (strategy, think) in (seats or {}).items()
         }
@@ -87,7 +90,7 @@ class Session:
         i = start
         while i < stop:
             i, why = self._drive(self.state, self.physics, tape, i, stop, segment, self.out)
-            n = int(self._clock["n_out"][0])
+            n = self._n_out.item(0)
             if n and self.journal is not None:
                 self.journal.append(self.out[:n])
             self.emitted += n
@@ -137,41 +140,33 @@ class Session:
     def _wake(self, n: int) -> None:
         """Asks the strategies whose WAKE rows came last, and puts their answers on their way."""
         j = n - 1
-        while j >= 0 and self.out[j]["kind"] != codes.WAKE:
+        kind = self._kinds.item  # items of columns: a row's record costs as much as a whole compiled step
+        while j >= 0 and kind(j) != codes.WAKE:
             j -= 1
         first = j
-        while first > 0 and self.out[first - 1]["kind"] == codes.WAKE:
+        while first > 0 and kind(first - 1) == codes.WAKE:
             first -= 1
         for index in range(first, j + 1):
-            row = self.out[index]
-            seat = self.seats.get(int(row["strategy"]))
+            seat = self.seats.get(self._strategies.item(index))
             if seat is not None:
-                self._ask(seat, index, int(row["instrument"]), int(row["ts_local"]))
+                self._ask(seat, self._numbers.item(index), self._words[index].tolist())
 
-    def _ask(self, seat: Seat, index: int, i: int, now: int) -> None:
+    def _ask(self, seat: Seat, i: int, w: list[int]) -> None:
+        now, frame, wake = w[W_TS_LOCAL], w[W_VALUE], w[W_REF]
         if seat.busy_until > now:
             seat.skipped += 1
             return
-        w = self._words[index]
-        x = self.instruments[i]
-        frame = int(w[W_VALUE])
         market = seat.market
         market.instrument, market.frame, market.now_ns = i, frame, now
-        bar = Bar(
-            i,
-            self.setup.timeframes[frame],
-            int(w[W_PRICE]) / 10.0**x.price_exponent,
-            int(w[W_QUANTITY]) / 10.0**x.quantity_exponent,
-            now,
-        )
+        price_scale, quantity_scale = self._scales[i]
+        bar = Bar(i, self.setup.timeframes[frame], w[W_PRICE] / price_scale, w[W_QUANTITY] / quantity_scale, now)
         before = self._lend_memory(seat)
         target = seat.strategy.on_bar(bar, market)
         seat.busy_until = now + seat.think_ns
-        wake = int(w[W_REF])
         if before is not None:
             self._take_memory(seat, before, i, wake)
         if target is not None:
-            self._send(seat, i, codes.TARGET, target.quantity, target.price, wake)
+            self._send(seat, i, codes.TARGET, quantity=target.quantity, price=target.price, ref=wake)
 
     def _lend_memory(self, seat: Seat) -> np.ndarray[Any, np.dtype[np.int64]] | None:
         """Gives the object its declared memory as the machine holds it; what else it kept does not count."""
@@ -185,9 +180,9 @@ class Session:
         """Every changed word becomes a MEMORY row of the answer."""
         after = np.frombuffer(seat.strategy.memory.tobytes(), np.int64)  # type: ignore[attr-defined]
         for at in np.flatnonzero(after != before[: len(after)]):
-            self._send(seat, i, codes.MEMORY, 0, 0, int(at), int(after[at]))
+            self._send(seat, i, codes.MEMORY, ref=int(at), value=int(after[at]))
 
-    def _send(self, seat: Seat, i: int, kind: int, quantity: int, price: int, ref: int, value: int = 0) -> None:
+    def _send(self, seat: Seat, i: int, kind: int, **fields: int) -> None:
         """One row of an answer into the venue's inbox, behind all that are due no later."""
         v = self.physics[0]
         clock = v["clock"]
