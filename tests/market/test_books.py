@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from machines import small_machine
+from machines import default_machine, small_machine
 from tradewind.domain import codes
 from tradewind.domain.reasons import CHAIN_BROKEN, OLD_MESSAGE
 from tradewind.engine.snapshot import restore
@@ -26,16 +26,22 @@ messages = st.lists(st.lists(level, min_size=1, max_size=6), max_size=25)
 
 
 class Naive:
-    """What the levels are by definition: two dictionaries."""
+    """What the levels are by definition: two dictionaries. With a `room`, the deepest level too many goes at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 1 << 30) -> None:
         self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.room = room
+        self.horizon = [-codes.NEVER, -codes.NEVER]  # the best key forgotten: price of a bid, minus price of an ask
 
     def put(self, side: int, price: int, quantity: int) -> None:
         if quantity:
             self.sides[side][price] = quantity
         else:
             self.sides[side].pop(price, None)
+        if len(self.sides[side]) > self.room:
+            deepest = self.best_first(side)[-1][0]
+            del self.sides[side][deepest]
+            self.horizon[side] = max(self.horizon[side], deepest if side == codes.BUY else -deepest)
 
     def best_first(self, side: int) -> list[tuple[int, int]]:
         return sorted(self.sides[side].items(), reverse=side == codes.BUY)
@@ -78,7 +84,7 @@ def test_a_book_is_the_naive_one_down_to_its_horizon(
 
     The touch is the naive best, or the book says that it lost its side; it never shows another price.
     """
-    stage, naive = stage_of("plain", PAIR), Naive()
+    stage, naive, limited = stage_of("plain", PAIR), Naive(), Naive(CAPACITY)
     marks = codes.SNAPSHOT
     for message in [[x for x in first if x[2]], *rest]:
         rows = [placed(*x) for x in message]
@@ -86,10 +92,12 @@ def test_a_book_is_the_naive_one_down_to_its_horizon(
         marks = 0
         for row in rows:
             naive.put(*row)
+            limited.put(*row)
         for side in (codes.BUY, codes.SELL):
             got, want = levels_of(stage, side), naive.best_first(side)
             sign = 1 if side == codes.BUY else -1
             horizon = int(stage.s["book"]["horizon"][0, side])
+            assert got == limited.best_first(side) and horizon == limited.horizon[side]
             assert [x for x in got if sign * x[0] > horizon] == [x for x in want if sign * x[0] > horizon]
             assert len(got) <= CAPACITY and [x[0] * sign for x in got] == sorted({x[0] * sign for x in got}, reverse=True)
             if len(want) <= CAPACITY and horizon == -codes.NEVER:
@@ -106,6 +114,23 @@ def test_a_book_is_the_naive_one_down_to_its_horizon(
         else:
             assert shown == (bids[0][0], asks[0][0])
             assert (int(top["bid_quantity"]), int(top["ask_quantity"])) == (bids[0][1], asks[0][1])
+
+
+deep_level = st.tuples(st.sampled_from((codes.BUY, codes.SELL)), st.integers(1, 400), st.sampled_from((0, 0, 1, 2, 3)))
+
+
+@settings(max_examples=15)
+@given(first=st.integers(150, 300), message=st.lists(deep_level, min_size=20, max_size=60))
+def test_deep_levels_move_as_the_near_ones_do(first: int, message: list[tuple[int, int, int]]) -> None:
+    """Where many levels move at once, they all arrive: books of hundreds of levels, inserts and removals anywhere."""
+    stage, naive = stage_of("deep", PAIR, machine=default_machine(compiled=False)), Naive()
+    opening = [placed(side, 1 + (k * 7) % 397, 5) for side in (codes.BUY, codes.SELL) for k in range(first)]
+    for marks, rows in ((codes.SNAPSHOT, opening), (0, [placed(*x) for x in message])):
+        stage.feed(stage.rows(codes.DEPTH, 0, 0, rows, marks=marks))
+        for row in rows:
+            naive.put(*row)
+        for side in (codes.BUY, codes.SELL):
+            assert levels_of(stage, side) == naive.best_first(side)
 
 
 @settings(max_examples=60)

@@ -20,6 +20,7 @@ BTC = 0  # the assets' numbers in order of appearance
 PRICE = 1_000.0
 
 # What the third source does next: a price (as a factor), a crossed quote, a quote of nothing, or nothing at all
+near = st.floats(-0.0012, 0.0012)  # honest sources agree closer than a tenth of the jump limit
 acts = st.one_of(
     st.tuples(st.just("price"), st.floats(1e-6, 1e6)),
     st.tuples(st.just("price"), st.floats(0.9, 1.1)),
@@ -50,9 +51,7 @@ def act(stage: Stage, i: int, kind: str, factor: float) -> None:
 @settings(max_examples=80, phases=(Phase.explicit, Phase.generate))
 @given(
     who=st.integers(0, 2),
-    script=st.lists(
-        st.tuples(acts, st.floats(-0.004, 0.004), st.floats(-0.004, 0.004), st.floats(0.0, 4.0)), min_size=1, max_size=8
-    ),
+    script=st.lists(st.tuples(acts, near, near, st.floats(0.0, 4.0)), min_size=1, max_size=8),
 )
 @example(who=2, script=[(("price", 0.1), 0.0, 0.001, 0.1)] * 4)
 @example(who=0, script=[(("silent", 0.0), 0.0, 0.001, 4.0)] * 5)
@@ -61,9 +60,9 @@ def test_one_arbitrary_source_of_three_cannot_move_the_reference(who: int, scrip
     stage = stage_of("three", THREE)
     honest = [i for i in range(3) if i != who]
     stage.feed(joined(*(stage.touch(i, PRICE) for i in range(3))))
-    for (kind, factor), one, two, pause in script:
+    for step, ((kind, factor), one, two, pause) in enumerate(script):
         act(stage, who, kind, factor)
-        last = [PRICE * (1 + one), PRICE * (1 + two)]
+        last = [PRICE * (1 + one) + step % 2 * 0.001, PRICE * (1 + two) + step % 2 * 0.001]  # an honest feed never freezes
         for i, price in zip(honest, last, strict=True):
             stage.feed(stage.touch(i, price))
         stage.wait(pause)

@@ -117,12 +117,26 @@ def conclude(g: Any, n: int, sure: int, tolerance: float, now: int) -> None:
 
 
 @compiled
-def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
-    """How many votes lie within `tolerance` (a ratio) of the reference decides the grade."""
+def within(g: Any, n: int, reference: float, tolerance: float) -> int:
+    """How many of n votes lie within `tolerance` (a ratio) of the reference."""
     agree = 0
     for k in range(n):
         if abs(g.vote[k] - reference) <= tolerance * reference:
             agree += 1
+    return agree
+
+
+@called
+def agreeing(s: Any, i: int, tolerance: float) -> int:
+    """How many sources of instrument i's asset stand within `tolerance` of its reference."""
+    g = s.group[s.fact.rule[i, BASE]]
+    return within(g, g.voters, g.reference, tolerance)
+
+
+@compiled
+def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
+    """How many votes agree decides the grade."""
+    agree = within(g, n, reference, tolerance)
     if agree >= 3:
         return GRADE_A
     if agree == 2:

@@ -374,7 +374,7 @@ def weigh(s: Any, i: int, out: Any) -> bool:
 
 @called
 def stray(s: Any, i: int, off: float, out: Any) -> None:
-    """Far off at once, or a little off for long (where a third can say who), is a lie; it ends well inside, after a while."""
+    """Far off at once, or a little off for long while two others agree closely, is a lie; it ends well inside, after a while."""
     top = s.top[i]
     trust = s.trust[i]
     now = s.clock.now
@@ -389,8 +389,8 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
         return
     if trust.off_since == 0:
         trust.off_since = now
-    lies = s.group[s.fact.rule[i, BASE]].voters >= 3 and trust.span_ns == 0 and now - trust.off_since >= OFF_NS
-    if off > jump or lies:
+    long_off = trust.span_ns == 0 and now - trust.off_since >= OFF_NS
+    if off > jump or (long_off and consensus.agreeing(s, i, OFF_SHARE * jump * 1e-4) >= 2):
         trust.off_since = now
         refuse(s, i, OFF_CONSENSUS, int(top.mid), out)
 
@@ -436,8 +436,8 @@ def thaw(s: Any, i: int, out: Any) -> None:
     g = s.group[s.fact.rule[i, BASE]]
     if s.clock.now - trust.moved_ns < FROZEN_NS or trust.span_ns != 0 or trust.anchor <= 0.0 or g.grade < GRADE_B:
         return
-    spread = float(top.ask - top.bid) / top.mid
-    if abs(g.reference - trust.anchor) / trust.anchor > max(FROZEN_MOVE, spread):
+    missed = max(FROZEN_MOVE, float(top.ask - top.bid) / top.mid)
+    if abs(g.reference - trust.anchor) / trust.anchor > missed and trust.deviation * 1e-4 > missed:
         refuse(s, i, FROZEN_FEED, int(top.mid), out)
 
 
