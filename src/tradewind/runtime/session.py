@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tradewind.domain import codes, layout, ports
-from tradewind.domain.errors import MachineFault
+from tradewind.domain.errors import MachineFault, NoRoom
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.reasons import sentence
 from tradewind.domain.rows import ROW, W_PRICE, W_QUANTITY, W_REF, W_TS_LOCAL, W_VALUE, Rows, rows, words
@@ -189,13 +189,19 @@ class Session:
         n = int(clock["n_inbox"])
         inbox = v["inbox"]
         due = int(self.state[0]["clock"]["now"]) + seat.think_ns
+        if n >= len(inbox):
+            raise NoRoom(
+                f"{n} answers are already on their way", where=f"strategy {seat.k}", todo="let it think faster, or wish less often"
+            )
         at = n
         while at > 0 and inbox[at - 1]["ts_local"] > due:
             inbox[at] = inbox[at - 1]
             at -= 1
         row = np.zeros(1, ROW)[0]
         row["kind"], row["marks"], row["strategy"], row["instrument"] = kind, codes.WHOLE, seat.k, i
-        row["ts_local"], row["quantity"], row["price"], row["ref"], row["value"] = due, quantity, price, ref, value
+        row["ts_local"] = due
+        for name, value in fields.items():
+            row[name] = value
         inbox[at] = row
         clock["n_inbox"] = n + 1
         clock["next_due"] = min(int(clock["next_due"]), due)
