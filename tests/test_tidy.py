@@ -16,7 +16,13 @@ import tidy
 from tidy import Source
 
 # (rule, file, name) -> why it may stay. An entry that is no longer needed fails the test: take it out.
-EXCEPTIONS: dict[tuple[str, str, str], str] = {}
+_FLAT = "the compiled floor passes scalars: a record to carry them would cost more than the call"
+EXCEPTIONS: dict[tuple[str, str, str], str] = {
+    ("many_parameters", "src/tradewind/engine/machine.py", "enter"): _FLAT,
+    ("many_parameters", "src/tradewind/execution/orders.py", "submit"): _FLAT,
+    ("many_parameters", "src/tradewind/kernel/emit.py", "evidence"): _FLAT,
+    ("many_parameters", "src/tradewind/market/books.py", "insert"): _FLAT,
+}
 # Packages whose median function is longer than the house wants, with the median they may not exceed.
 LONGER_MEDIANS: dict[str, float] = {"analytics": 12, "market": 10, "portfolio": 12, "risk": 12, "simulation": 10, "strategy": 12}
 

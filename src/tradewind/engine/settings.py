@@ -163,7 +163,7 @@ def next_selection(s: Any) -> int:
 def next_mark(s: Any) -> int:
     """When equity and exposure are measured next: every second, or every bar where there is nothing but bars."""
     period = s.frame_ns[0] if s.fact.rule[0, BARS_ONLY] != 0 and s.frame_ns[0] > 0 else SECOND
-    return s.clock.now // period * period + period
+    return int(s.clock.now // period * period + period)
 
 
 @compiled

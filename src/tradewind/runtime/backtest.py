@@ -116,8 +116,7 @@ def run_tape(tape: Tape, made: Plan, folder: Path, loaded: Loaded, *, say: Say) 
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
         took = play_all(tape, session, recorder)
-        proof = session.digest
-    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=proof)
+    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
 
 
 def durability(loaded: Loaded) -> Literal["process", "power"]:
@@ -152,9 +151,7 @@ def play_all(tape: Tape, session: Session, recorder: Recorder) -> float:
     return took
 
 
-def conclude(
-    session: Session, recorder: Recorder, made: Plan, folder: Path, loaded: Loaded, *, rows_per_s: float, digest: str
-) -> Result:
+def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loaded: Loaded, *, rows_per_s: float) -> Result:
     """Statistics, report, trials entry and the result of a finished session."""
     family = "+".join(made.names)
     count = trials.add(

@@ -62,7 +62,7 @@ def run_demo(
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
         took = run_watched(tape, session, recorder, made, watch if live else None)
-    result = conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
+    result = conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
     plain = {name: getattr(result, name) for name in Result.__struct_fields__}
     return Demonstrated(**plain, venues=session.prelude.names.venues, world={"faults": faults, "tape": str(folder / "tape")})
 

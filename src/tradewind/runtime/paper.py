@@ -50,7 +50,7 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
         recorder = Recorder(writer)
         session = begin(tape, made, machine, recorder)
         took = Course(tape, made, options, watch).play(session, recorder)
-    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
+    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
 
 
 def _stillborn(journal: Path) -> bool:
@@ -88,7 +88,7 @@ def _resume(tape: Tape, folder: Path, options: PaperOptions, loaded: Loaded, say
             recorder = Recorder(resumed)
             session = begin(tape, made, machine, recorder)
             took = course.play(session, recorder, resumed=resumed)
-    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9), digest=session.digest)
+    return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
 
 
 def _by_facts(

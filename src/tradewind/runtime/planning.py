@@ -16,7 +16,7 @@ import numpy as np
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
-from tradewind.domain.instruments import MONEY, Instrument, Stream
+from tradewind.domain.instruments import MONEY, Instrument
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import Rows
 from tradewind.engine.compose import Composition, Machine
@@ -106,7 +106,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     bars_only = not any(stream.channel in ("depth", "quote") for stream in manifest.streams)
     first = first_prices(tape, len(instruments))
     reporting = config.run.reporting_currency or config.run.capital.currency
-    timeframes = _timeframes(config, manifest.streams, tape)
+    timeframes = tuple(config.timeframes.names)
     rights = {name: _rights(loaded, name, instruments, first) for name in names}
     bookless = [name for name in names if bars_only and (config.strategies[name].kind or name) == "market_maker"]
     rights |= dict.fromkeys(bookless, ())
@@ -118,6 +118,8 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     strategies: list[StrategySetup] = []
     kinds: list[str] = []
     shares = _shares(config, names)
+    amount = config.run.capital.amount
+    order = min(float(config.risk.max_order_notional.of(amount) / amount), 1.0)
     for k, name in enumerate(names):
         strategy = config.strategies[name]
         kind = strategy.kind or name
@@ -125,11 +127,11 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         if seat is not None:
             seats[k] = seat
         kinds.append("python" if seat is not None else kind)
-        strategies.append(_strategy_setup(strategy, kind, seat, rights[name], shares[name], config, timeframes, instruments))
+        strategies.append(_strategy_setup(strategy, kind, seat, (shares[name], order), timeframes, rights[name]))
     setup = Setup(
         instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config,
         capital, bars_only),
-        latencies=_latencies(config, instruments), collars_bp=_collars(config, bars_only), jump_bp=round(config.truth.jump_bps),
+        latencies=_latencies(config, instruments), collars_bp=_collars(config), jump_bp=round(config.truth.jump_bps),
         stale_ns=_stale(config, bars_only), timeframes=timeframes, tuning=_tuning(config),
         bars_only=bars_only, half_spread_bp=1.0 if bars_only else 0.0,
         book_depths={str(k): int(v) for k, v in (manifest.notes.get("book_depth") or {}).items()},
@@ -294,12 +296,12 @@ def load_strategy(path: Path, parameters: dict[str, float]) -> Strategy:
 
 
 def _strategy_setup(
-    strategy: StrategyConfig, kind: str, seat: Seated | None, rights: tuple[int, ...], share: float, config: Config,
-    timeframes: tuple[str, ...], instruments: Sequence[Instrument],
+    strategy: StrategyConfig, kind: str, seat: Seated | None, sizes: tuple[float, float], timeframes: tuple[str, ...],
+    rights: tuple[int, ...],
 ) -> StrategySetup:  # fmt: skip
-    """Parameters by kind: sizes follow the strategy's share of the capital."""
+    """Parameters by kind. sizes: the strategy's share of the capital, and the largest order as a share of it."""
+    share, order = sizes
     given = {key: float(value) for key, value in strategy.parameters.items()}
-    order = min(float(config.risk.max_order_notional.of(config.run.capital.amount) / config.run.capital.amount), 1.0)
     if seat is not None:
         frame = wake_frame(_strategy(seat), timeframes)
         mine: dict[str, float] = {key: given[key] for key in ("fraction", "risk", "slip_bp") if key in given}
@@ -317,10 +319,6 @@ def _strategy_setup(
 # The rest -----------------------------------------------------------------------------------------------------------------------
 
 
-def _timeframes(config: Config, streams: Sequence[Stream], tape: Tape) -> tuple[str, ...]:
-    return tuple(config.timeframes.names)
-
-
 def _limits(config: Config, capital: float, bars_only: bool) -> Limits:
     risk, amount = config.risk, Decimal(str(capital))
     return Limits(
@@ -335,7 +333,7 @@ def _stale(config: Config, bars_only: bool) -> int:
     return max(config.truth.stale_ns, 5 * codes.MINUTE) if bars_only else config.truth.stale_ns
 
 
-def _collars(config: Config, bars_only: bool) -> tuple[int, int, int]:
+def _collars(config: Config) -> tuple[int, int, int]:
     c = config.risk.collar_bps
     return round(c.A), round(c.B), round(c.C)
 
