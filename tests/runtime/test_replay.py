@@ -51,7 +51,7 @@ def proved(folder: Path) -> Replayed:
     return replay(ReplayOptions(journal=folder))
 
 
-def rewritten(run: Result, folder: Path, change: Rows | None = None, at: int = -1) -> Path:
+def rewritten(run: Result, folder: Path, change: Rows | None = None, at: int = -1, flip: int = 0) -> Path:
     """The run's journal copied batch by batch under a chain of its own, row `at` of all replaced by `change`."""
     reader = JournalReader(Path(run.journal))
     with JournalWriter(folder, reader.header) as writer:
@@ -61,7 +61,7 @@ def rewritten(run: Result, folder: Path, change: Rows | None = None, at: int = -
             if change is not None and seen <= at < seen + len(part):
                 part[at - seen] = change[0]
             seen += len(part)
-            writer.append(part, batch.digest)
+            writer.append(part, batch.digest ^ flip if batch.digest else 0)
     return folder
 
 
@@ -105,6 +105,12 @@ def test_an_altered_fill_is_seen_in_what_follows(run: Result, tmp_path: Path) ->
     change["quantity"] += 1
     found = proved(rewritten(run, tmp_path / "journal", change, at))
     assert not found.equal
+
+
+def test_another_digest_of_the_state_is_told(run: Result, tmp_path: Path) -> None:
+    found = proved(rewritten(run, tmp_path / "journal", flip=1))
+    assert not found.equal
+    assert "the state after row" in str(found.first_difference)
 
 
 def test_a_copy_that_changes_nothing_is_equal(run: Result, tmp_path: Path) -> None:

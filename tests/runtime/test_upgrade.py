@@ -49,12 +49,12 @@ def shorten(journal: Path, part: float) -> None:
     JournalReader(journal).recover()
 
 
-def taken_up(out: Path) -> tuple[Session, Rows]:
-    """A session that took the killed run up by its facts."""
+def taken_up(out: Path, recorded: Rows | None = None) -> tuple[Session, Rows]:
+    """A session that took the killed run, or the given rows of it, up by their facts."""
     tape = world_tape(SECONDS)
     options, loaded = paper_run(tape, out)
     session = begin(tape, plan(loaded, tape, options.think), default_machine(), None)
-    recorded = journal_rows(out / "paper" / "journal")
+    recorded = journal_rows(out / "paper" / "journal") if recorded is None else recorded
     place = take_up(session, recorded, tape, Recorder(None))
     assert place == place_of(recorded)
     return session, recorded
@@ -77,16 +77,37 @@ def test_the_facts_taken_up_are_those_the_first_machine_had(killed: Path) -> Non
         assert session.state[name].tobytes() == replayer.state[name].tobytes(), name
 
 
-def test_nothing_is_said_while_a_run_is_taken_up(killed: Path) -> None:
+def test_nothing_is_said_while_a_run_is_taken_up(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, said = Session.play, set[int]()
+
+    def listen(self: Session, *place: Any) -> None:
+        real(self, *place)
+        said.update(self.out["kind"][: int(self.state["clock"]["n_out"][0])].tolist())
+
+    monkeypatch.setattr(Session, "play", listen)
     before = (killed / "paper" / "journal" / "00000.journal").read_bytes()
     session, recorded = taken_up(killed)
     assert session.journal is None
+    assert not said & {codes.SUBMIT, codes.CANCEL, codes.WAKE}
     assert (killed / "paper" / "journal" / "00000.journal").read_bytes() == before
     assert session.state[0]["count"]["submits"] == (recorded["kind"] == codes.SUBMIT).sum()
 
 
+def test_a_cancel_that_was_not_answered_is_under_way_again(killed: Path) -> None:
+    whole = journal_rows(killed / "whole")
+    at = np.flatnonzero(whole["kind"] == codes.CANCEL)
+    for end in at[[10, -10]]:
+        session, recorded = taken_up(killed, whole[: int(end) + 1])
+        check_venue(session, recorded)
+        assert (live_orders(session.state)["status"] == orders.CANCELLING).any()
+
+
 def test_every_live_order_is_at_the_venue_again_once(killed: Path) -> None:
-    session, recorded = taken_up(killed)
+    check_venue(*taken_up(killed))
+
+
+def check_venue(session: Session, recorded: Rows) -> None:
+    """What the rebuilt venue holds is what the facts say lives, in the right place, once."""
     v = session.physics[0]
     resting = {int(r["id"]): r for r in v["resting"] if r["live"]}
     asked = [a for desk in range(len(v["desk"])) for a in v["asked"][desk][: int(v["desk"][desk]["ask_tail"])]]
