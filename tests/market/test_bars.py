@@ -20,7 +20,7 @@ ONE = instruments("a:BTC/USD")
 Closed = tuple[int, int, int, int, int, int]
 """(end, open, high, low, close, volume)"""
 
-trades = st.lists(st.tuples(st.integers(0, 900), st.integers(1, 10_000), st.integers(1, 50)), min_size=1, max_size=30)
+trades = st.lists(st.tuples(st.integers(0, 899), st.integers(1, 10_000), st.integers(1, 50)), min_size=1, max_size=30)
 
 
 def naive(of: list[tuple[int, int, int]], length_s: int) -> list[Closed]:
