@@ -77,6 +77,7 @@ def stage_of(name: str, listed: Any, **changes: Any) -> Stage:
 @settings(max_examples=150)
 @given(first=st.lists(level, max_size=20), rest=messages)
 @example(first=[(codes.BUY, k, 1) for k in range(1, 30)], rest=[[(codes.BUY, k, 0) for k in range(1, 17)], [(codes.BUY, 29, 2)]])
+@example(first=[(codes.BUY, k, 1) for k in range(29, 0, -1)], rest=[[(codes.BUY, 1, 0)], [(codes.BUY, 3, 2)]])
 def test_a_book_is_the_naive_one_down_to_its_horizon(
     first: list[tuple[int, int, int]], rest: list[list[tuple[int, int, int]]]
 ) -> None:
