@@ -284,7 +284,7 @@ def state_dtype(c: Capacity, tables: tuple[tuple[Any, ...], ...] = ()) -> np.dty
             *tables,
             ("fact", fact_dtype(c)),
             ("bar", BARS, (c.instruments, c.timeframes)),
-            ("memory", i8, (c.strategies, N_WORDS)),
+            ("memory", i8, (c.strategies, c.instruments, N_WORDS)),
             ("past", i8, (c.instruments, c.timeframes, c.history)),  # closes, ring
             ("level_key", i8, (c.instruments, 2, c.levels)),  # price for bids, minus price for asks: ascending, best last
             ("level_quantity", i8, (c.instruments, 2, c.levels)),

@@ -39,11 +39,12 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
         else:
             n = s.clock.n_out
             catch_up(s, row.ts_local, out)
-            venue.before(v, s, row)
-            on_row(s, row, out)
-            if row.kind <= QUOTE and row.marks & LAST and s.top[row.instrument].moved:
-                venue.after(v, s, row)
-            i += 1
+            if s.clock.next_due > row.ts_local:  # else time itself needed all the room, and the row waits
+                venue.before(v, s, row)
+                on_row(s, row, out)
+                if row.kind <= QUOTE and row.marks & LAST and s.top[row.instrument].moved:
+                    venue.after(v, s, row)
+                i += 1
             if s.clock.n_out != n:
                 out[opened].value = i
                 venue.accept(v, out, n, s.clock.n_out)
@@ -60,6 +61,8 @@ def deliver(s: Any, v: Any, until: int, out: Any) -> None:
     n = s.clock.n_out
     catch_up(s, due, out)
     venue.accept(v, out, n, s.clock.n_out)
+    if s.clock.next_due <= due:
+        return  # no room for all that time brought: the driver comes back with an empty `out`
     venue.act(v, s, due)
     desk = venue.next_desk(v, due)
     first = s.clock.n_out

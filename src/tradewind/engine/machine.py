@@ -54,6 +54,8 @@ def run(state: Any, tape: Any, start: int, stop: int, out: Any) -> Any:
         if not has_room(s, out):
             return i, FULL
         catch_up(s, tape[i].ts_local, out)
+        if s.clock.next_due <= tape[i].ts_local:
+            return i, FULL  # time itself needed all the room: the row waits
         on_row(s, tape[i], out)
         i += 1
         if s.clock.wakes + s.clock.fault != 0:

@@ -133,6 +133,7 @@ class Prelude:
 
     def rows(self) -> Rows:
         """The whole prelude, in the order the machine needs it."""
+        self._rows = []
         self._add(codes.LIMIT, ref=layout.REPORTING, value=self.names.asset(self.setup.reporting))
         for i, instrument in enumerate(self.setup.instruments):
             self._rules(i, instrument)

@@ -91,7 +91,7 @@ def adopt(s: Any, row: Any) -> None:
         adopt_right(s, row)
     elif kind == MEMORY:
         if must(s, 0 <= row.ref < N_WORDS, FAULT_RULE):
-            s.memory[row.strategy, row.ref] = row.value
+            s.memory[row.strategy, row.instrument, row.ref] = row.value
     elif kind == STREAM:
         truth.announce(s, row)
     s.count.adopted += 1

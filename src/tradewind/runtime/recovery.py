@@ -163,7 +163,7 @@ def _remember(session: Session, recorded: Rows) -> None:
     """What is no fact but stands in the journal too: memories of Python strategies, the number of the last wake, counts."""
     s = session.state[0]
     for row in recorded[recorded["kind"] == codes.MEMORY]:
-        s["memory"][int(row["strategy"]), int(row["ref"])] = row["value"]
+        s["memory"][int(row["strategy"]), int(row["instrument"]), int(row["ref"])] = row["value"]
     wakes = recorded[recorded["kind"] == codes.WAKE]
     s["clock"]["wake_number"] = int(wakes["ref"].max()) if len(wakes) else 0
     s["noted"][:] = np.zeros(1, s["noted"].dtype)[0]

@@ -32,7 +32,8 @@ class Seat:
     def __init__(self, k: int, strategy: Strategy, market: Market, think_ns: int) -> None:
         self.k, self.strategy, self.market, self.think_ns = k, strategy, market, think_ns
         self.memory_dtype = memory_of(strategy)
-        self.busy_until = 0
+        self.busy_until = 0  # one worker: questions that come together are answered one after another
+        self.answers_at: dict[int, int] = {}  # by instrument: when its last answer arrives; until then it is not asked again
         self.skipped = 0
 
 
@@ -153,26 +154,26 @@ class Session:
 
     def _ask(self, seat: Seat, i: int, w: list[int]) -> None:
         now, frame, wake = w[W_TS_LOCAL], w[W_VALUE], w[W_REF]
-        if seat.busy_until > now:
+        if seat.answers_at.get(i, 0) > now:
             seat.skipped += 1
             return
         market = seat.market
         market.instrument, market.frame, market.now_ns = i, frame, now
         price_scale, quantity_scale = self._scales[i]
         bar = Bar(i, self.setup.timeframes[frame], w[W_PRICE] / price_scale, w[W_QUANTITY] / quantity_scale, now)
-        before = self._lend_memory(seat)
+        before = self._lend_memory(seat, i)
         target = seat.strategy.on_bar(bar, market)
-        seat.busy_until = now + seat.think_ns
+        seat.busy_until = seat.answers_at[i] = max(now, seat.busy_until) + seat.think_ns
         if before is not None:
             self._take_memory(seat, before, i, wake)
         if target is not None:
             self._send(seat, i, codes.TARGET, quantity=target.quantity, price=target.price, ref=wake)
 
-    def _lend_memory(self, seat: Seat) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    def _lend_memory(self, seat: Seat, i: int) -> np.ndarray[Any, np.dtype[np.int64]] | None:
         """Gives the object its declared memory as the machine holds it; what else it kept does not count."""
         if seat.memory_dtype is None:
             return None
-        held: np.ndarray[Any, np.dtype[np.int64]] = self.state[0]["memory"][seat.k].copy()
+        held: np.ndarray[Any, np.dtype[np.int64]] = self.state[0]["memory"][seat.k, i].copy()
         seat.strategy.memory = held[: seat.memory_dtype.itemsize // 8].copy().view(seat.memory_dtype)[0]  # type: ignore[attr-defined]
         return held
 
@@ -188,7 +189,7 @@ class Session:
         clock = v["clock"]
         n = int(clock["n_inbox"])
         inbox = v["inbox"]
-        due = int(self.state[0]["clock"]["now"]) + seat.think_ns
+        due = seat.busy_until
         if n >= len(inbox):
             raise NoRoom(
                 f"{n} answers are already on their way", where=f"strategy {seat.k}", todo="let it think faster, or wish less often"

@@ -33,6 +33,7 @@ class Wakes:
         self.stretches = 0  # of tape, so far: a run asks nobody while it settles behind the last one
         self._asked_at: dict[tuple[int, int], int] = {}
         self._busy_until: dict[int, int] = {}
+        self._answers_at: dict[tuple[int, int], int] = {}
         self._due: dict[tuple[int, int], int] = {}  # when the answer to (strategy, wake) arrives
         self._came: dict[tuple[int, int], Answer] = {}
         self._recorded: dict[tuple[int, int], Answer] = {}
@@ -62,7 +63,7 @@ class Wakes:
 
     def _ask(self, state: State, row: Rows, stretch: int) -> None:
         k, i, now = int(row[0]["strategy"]), int(row[0]["instrument"]), int(row[0]["ts_local"])
-        if k not in self.plan.seats or self._busy_until.get(k, 0) > now:
+        if k not in self.plan.seats or self._answers_at.get((k, i), 0) > now:
             return
         strategy, think_ns = self.plan.make_seats()[k]
         w = words(row)[0]
@@ -72,12 +73,12 @@ class Wakes:
         market.instrument, market.frame, market.now_ns = i, frame, now
         close, volume = int(w[W_PRICE]) / 10.0**x.price_exponent, int(w[W_QUANTITY]) / 10.0**x.quantity_exponent
         dtype = memory_of(strategy)
-        held = state[0]["memory"][k].copy()
+        held = state[0]["memory"][k, i].copy()
         if dtype is not None:
             strategy.memory = held[: dtype.itemsize // 8].copy().view(dtype)[0]  # type: ignore[attr-defined]
         target = strategy.on_bar(Bar(i, self.plan.setup.timeframes[frame], close, volume, now), market)
         self.asked += 1
-        due = self._busy_until[k] = now + think_ns
+        due = self._busy_until[k] = self._answers_at[k, i] = max(now, self._busy_until.get(k, 0)) + think_ns
         wake = int(w[W_REF])
         self._due[k, wake], self._asked_at[k, wake] = due, stretch
         if dtype is not None:
