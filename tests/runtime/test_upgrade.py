@@ -141,7 +141,7 @@ def test_memories_and_debts_come_from_the_journal(killed: Path) -> None:
     words = recorded[recorded["kind"] == codes.MEMORY]
     assert len(words) > 0
     for row in words[-1:]:
-        assert session.state[0]["memory"][int(row["strategy"]), int(row["ref"])] == row["value"]
+        assert session.state[0]["memory"][int(row["strategy"]), int(row["instrument"]), int(row["ref"])] == row["value"]
     assert session.state[0]["clock"]["wake_number"] == recorded["ref"][recorded["kind"] == codes.WAKE].max()
     s = session.state[0]
     for asset in range(int(s["clock"]["n_assets"])):
