@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import time
 from collections.abc import Callable
@@ -186,8 +185,3 @@ def _table(measured: Any) -> Any:
     from tradewind.monitor.tables import table
 
     return table(measured)
-
-
-def stamp(ns: int) -> str:
-    """A time for people, UTC."""
-    return dt.datetime.fromtimestamp(ns / 1e9, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

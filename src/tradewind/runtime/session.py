@@ -6,7 +6,7 @@ what looks on. Rows of the journal leave the compiled driver in the order things
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from tradewind.strategies.base import Bar, Market, Strategy, Target, memory_of
 
 OUT_ROWS = 1 << 16
 Sink = ports.Sink
-PRELUDE_SEGMENT = -1  # TAPE rows are never written for the prelude: its rows stand in the journal themselves
 
 
 class Seat:
@@ -101,15 +100,6 @@ class Session:
                 self._check(why)
         self.rows += stop - start
         self.at = (segment, stop)
-
-    def play_paced(self, tape: Rows, segment: int, ends: Sequence[int], watch: Callable[[int], None]) -> None:
-        """Plays a whole segment in stretches that end at the given indices; `watch(index)` is called after each."""
-        start = 0
-        for stop in [*ends, len(tape)]:
-            if stop > start:
-                self.play(tape, segment, start, stop)
-                watch(stop)
-                start = stop
 
     def settle(self, until_ns: int) -> None:
         """Lets what is still under way at the venue arrive, up to a time: one CLOCK row."""

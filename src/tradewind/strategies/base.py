@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import codes, ports
+from ..domain import ports
 from ..domain.errors import BadUse
 from ..domain.instruments import Instrument
 from ..domain.layout import N_WORDS
@@ -136,6 +136,3 @@ def memory_of(strategy: object) -> np.dtype[Any] | None:
     if dtype.itemsize > 8 * N_WORDS or any(dtype[name] not in (np.int64, np.float64) for name in dtype.names or ()):
         raise BadUse("memory holds int64 and float64 only", expected=f"at most {N_WORDS} fields of 'i8' or 'f8'")
     return dtype
-
-
-TIMEFRAMES = codes.TIMEFRAME_NAMES
