@@ -23,6 +23,7 @@ from tradewind.runtime.recovery import fold_rows, place_of, take_up, upgraded
 from tradewind.runtime.replay import Replayer, fold
 from tradewind.runtime.session import Session
 from tradewind.storage.journal import JournalReader
+from tradewind.strategy.library import market_maker
 from worldtape import child, command, environment, journal_rows, paper_run, world_tape
 
 SECONDS = 5.0
@@ -150,6 +151,22 @@ def test_memories_and_debts_come_from_the_journal(killed: Path) -> None:
         if len(members):
             held = s["fact"]["position"][2, members]["quantity"] * s["fact"]["rule"][members, layout.BASE_NUM]
             assert s["arbitrage"][2, int(members[0])]["owed"] == held.sum()
+
+
+def test_another_default_alone_is_another_beginning(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is the same, what it is told is not: the run goes on from its facts, not from rows that cannot come again."""
+    monkeypatch.setattr(Plan, "machine", lambda self, **_: default_machine())
+    monkeypatch.setitem(market_maker.PARAMETERS, "away_ticks", 2.0)
+    shutil.copytree(killed / "paper", tmp_path / "paper")
+    before = journal_rows(tmp_path / "paper" / "journal")
+    ended = paper(*paper_run(world_tape(SECONDS), tmp_path))
+    assert ended.machine_hash == default_machine().hash
+    after = journal_rows(tmp_path / "paper" / "journal")
+    assert after[: len(before)].tobytes() == before.tobytes()
+    assert upgraded(after)
+    told = after[len(before) :]
+    assert (told["value"][told["kind"] == codes.PARAMETER] == 2 * codes.E9).any()
+    check_sent_once(after)
 
 
 def change(source: Path) -> None:

@@ -2,13 +2,15 @@
 
 Functions passed as arguments cost more than the whole step, so nothing is passed: a small package is written into a cache
 folder, `machine.py`, `drive.py` and `settings.py` as byte copies of the pages in this package beside a generated
-`slots.py`. Only sources, layout and capacities decide what is computed: they are the *machine hash*, which backtest,
-paper, live and replay print. The compiler's versions, CPU and flags decide the bits of the object code: they are added in
-the *build*, which names the cache folder. Two builds of one machine must give the same bytes; tests hold that.
+`slots.py`. Only what the reached sources mean (`kernel.meaning`), layout and capacities decide what is computed: they are the
+*machine hash*, which backtest, paper, live and replay print. The bytes of these sources, the compiler's versions and flags
+decide the object code: they are added in the *build*, which names the cache folder. Two builds of one machine must give
+the same bytes; tests hold that.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -27,11 +29,11 @@ import numpy as np
 from ..domain import layout, rows
 from ..domain.errors import BadUse
 from ..kernel import twin
+from ..kernel.meaning import Meaning
 
 PACKAGE = Path(__file__).resolve().parent.parent
-FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio")
 PAGES = ("machine.py", "settings.py", "drive.py", "fold.py")
-VENUE_FLOOR = ("simulation",)
+HOW = ("jit.py", "pipeline.py")  # how, not what: only the build depends on them
 FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
 STRATEGY_HOOKS = {
     "on_timer": ("s, k, i, out", "s, {k}, i", True),
@@ -86,19 +88,14 @@ class Machine:
 
     # Identity -----------------------------------------------------------------------------------------------------------
 
+    def _given(self) -> dict[str, str]:
+        """The sources of the composed package, by module name."""
+        pages = {page: (PACKAGE / "engine" / page).read_text(encoding="utf-8") for page in PAGES}
+        written = {"slots.py": self.slots(), "features.py": self.feature_hooks(), "strategies.py": self.strategy_hooks()}
+        return {f"composed.{name.removesuffix('.py')}": source for name, source in {**pages, **written}.items()}
+
     def _hash(self) -> str:
-        h = hashlib.sha256()
-        for path in _sources(FLOOR):
-            chosen = path.parent.name not in ("features", "library") or path.stem in (
-                *self.composition.features,
-                *self.composition.strategies,
-                "__init__",
-            )
-            if chosen:
-                h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
-        for page in PAGES[:2]:
-            h.update((PACKAGE / "engine" / page).read_bytes())
-        h.update(self.slots().encode())
+        h = hashlib.sha256(_reached(tuple(self._given().items()))[0].encode())
         h.update(repr(self.state_dtype).encode())
         h.update(msgspec.json.encode(self.composition))
         return h.hexdigest()[:16]
@@ -106,10 +103,11 @@ class Machine:
     def _build(self) -> str:
         from importlib.metadata import version
 
+        given = self._given()
         h = hashlib.sha256(self.hash.encode())
-        for path in _sources(VENUE_FLOOR):
-            h.update(path.read_bytes())
-        h.update((PACKAGE / "engine" / PAGES[2]).read_bytes())
+        for path in (*_reached(tuple(given.items()))[1], *(PACKAGE / "kernel" / name for name in HOW)):
+            h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+        h.update(msgspec.json.encode(given))
         h.update(repr(self.venue_dtype).encode())
         for name in ("numba", "llvmlite", "numpy"):
             h.update(f"{name}={version(name)};".encode())
@@ -203,6 +201,14 @@ class Machine:
         return self._load("drive").run  # type: ignore[no-any-return]
 
 
+@functools.lru_cache(maxsize=64)
+def _reached(given: tuple[tuple[str, str], ...]) -> tuple[str, list[Path]]:
+    """What the machine of a composed package means, and the files its entry points read."""
+    meaning = Meaning(dict(given)).reach(("composed.machine", "run"))
+    text = meaning.text()
+    return text, sorted(meaning.reach(("composed.drive", "run"), ("composed.fold", "run")).files)
+
+
 def _parameters(function: Any) -> tuple[str, ...]:
     function = getattr(function, "py_func", function)
     return function.__code__.co_varnames[: function.__code__.co_argcount]  # type: ignore[no-any-return]
@@ -220,10 +226,6 @@ def _module(place: str, name: str) -> ModuleType:
     except ModuleNotFoundError:
         known = sorted(p.stem for p in PACKAGE.joinpath(*place.split(".")).glob("*.py") if p.stem != "__init__")
         raise BadUse(f"no {place.rsplit('.', 1)[1]} module named {name!r}", expected=f"one of {', '.join(known)}") from None
-
-
-def _sources(places: tuple[str, ...]) -> list[Path]:
-    return sorted(path for place in places for path in (PACKAGE / place).rglob("*.py") if "world" not in path.parts)
 
 
 def default_cache() -> Path:

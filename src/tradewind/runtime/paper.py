@@ -17,6 +17,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 from tradewind.domain.rows import Rows, words
 from tradewind.engine.compose import Machine
+from tradewind.engine.prelude import Prelude
 from tradewind.storage.journal import JournalReader, JournalWriter
 from tradewind.storage.tape import Tape
 
@@ -63,6 +64,12 @@ def _stillborn(journal: Path) -> bool:
     return True
 
 
+def _begins_alike(recorded: Rows, tape: Tape, made: Plan, machine: Machine) -> bool:
+    """Whether this release tells the machine at the start what the journal says it was told: defaults are not of the hash."""
+    own = Prelude(machine, made.setup, first_row_ts(tape.segment(0))).rows()[: len(recorded)]
+    return own.tobytes() == recorded[: len(own)].tobytes()
+
+
 def begin(tape: Tape, made: Plan, machine: Machine, journal: Recorder | None) -> Session:
     """A session that stands before the tape's first row."""
     return Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), journal)
@@ -79,7 +86,7 @@ def _resume(tape: Tape, folder: Path, options: PaperOptions, loaded: Loaded, say
     machine, course = made.machine(), Course(tape, made, options, watch)
     with JournalWriter.reopen(journal, durability(loaded)) as writer:
         rows = recorded_rows(journal)
-        if len(rows) and (machine.hash != head.machine_hash or upgraded(rows)):
+        if len(rows) and (machine.hash != head.machine_hash or upgraded(rows) or not _begins_alike(rows, tape, made, machine)):
             say(f"taking up {len(rows):,} rows of machine {head.machine_hash} by their facts; this is {machine.hash}")
             session, recorder, took = _by_facts(course, machine, writer, rows, head.machine_hash)
         else:
