@@ -81,6 +81,7 @@ class Reading(msgspec.Struct):
     rows: Rows
     notices: list[Notice] = []
     refused: list[Refused] = []
+    sequence: int = -1  # the frame's number on its connection, where the venue counts frames (Coinbase)
 
 
 class Quota(msgspec.Struct, kw_only=True):
@@ -110,7 +111,10 @@ class MarketAdapter(Protocol):
         """The channels this venue has."""
 
     def socket_url(self, base: str, topics: Sequence[Topic]) -> str:
-        """Where to connect for `topics`; `base` is the configured address."""
+        """Where to connect for `topics`; `base` is the configured address.
+
+        Raises BadUse where they live at several addresses (USD-M): group topics by what this gives for each alone.
+        """
 
     def subscribe(self, topics: Sequence[Topic], number: int) -> list[bytes]:
         """Frames to send after connecting; `number` marks the first request's id."""
@@ -137,7 +141,7 @@ class MarketAdapter(Protocol):
         """One SNAPSHOT message."""
 
     def ask_trades(self, topic: Topic, since_id: int, since_ns: int) -> Ask | None:
-        """For trades after an id or, where the venue only knows times, after a time; None where there is no history."""
+        """For trades after an id (-1: none) or, where the venue only knows times, after a time; None where there is no history."""
 
     def read_trades(self, topic: Topic, answer: Answer) -> Page:
         """Trades by REST; marked SYNTHETIC | WHOLE."""
@@ -146,7 +150,7 @@ class MarketAdapter(Protocol):
         """For finished bars of [since, until)."""
 
     def read_candles(self, topic: Topic, timeframe: str, answer: Answer) -> Page:
-        """Bars by REST."""
+        """Finished bars by REST, oldest first. `next` stays None: to go on, ask again from the last bar's end."""
 
     def ask_time(self) -> Ask | None:
         """For the venue's clock."""

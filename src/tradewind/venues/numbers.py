@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,19 @@ def one_unit(text: str, exponent: int) -> int:
     if not _NUMBER.fullmatch(text):
         raise BadData(f"{text!r} is no number", expected="a decimal number such as 61234.50")
     value = units(text, exponent)
+    if not -(1 << 63) <= value < 1 << 63:
+        raise BadData(f"{text!r} does not fit 64 bits in units of 1e-{exponent}", expected="a smaller number")
+    return value
+
+
+def rounded_unit(text: str, exponent: int) -> int:
+    """`text` in 10^-exponent units, ties to even: for averages, which venues write finer than any price they trade at."""
+    if len(text) > MAX_TEXT or not _NUMBER.fullmatch(text):
+        raise BadData(f"{text[:MAX_TEXT]!r} is no number", expected="a decimal number such as 61234.50")
+    try:
+        value = int(Decimal(text).scaleb(exponent).to_integral_value())
+    except (InvalidOperation, OverflowError) as error:
+        raise BadData(f"{text!r} is out of all reach", expected="a smaller number") from error
     if not -(1 << 63) <= value < 1 << 63:
         raise BadData(f"{text!r} does not fit 64 bits in units of 1e-{exponent}", expected="a smaller number")
     return value
