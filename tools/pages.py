@@ -24,7 +24,8 @@ BLOCKS = (
     (80, 120, "Refusals of the risk review"),
     (120, 160, "Verdicts of truth: why a message or value was not believed"),
     (160, 200, "Faults: a check inside the machine failed, it latched HALTED"),
-    (200, 1 << 31, "Others"),
+    (200, 240, "Causes of a stream's condition"),
+    (240, 1 << 31, "Others"),
 )
 
 
@@ -56,7 +57,9 @@ def _words(sentence: str) -> str:
 
 def pages() -> dict[str, str]:
     """Every page made from code, by its path in the repository."""
-    return {"docs/codes.md": codes_page()}
+    from tradewind.fabric import policy
+
+    return {"docs/codes.md": codes_page(), "docs/policy.md": policy.page()}
 
 
 if __name__ == "__main__":

@@ -87,6 +87,24 @@ FAULT_SOURCE = 166
 FAULT_RULE = 167
 FAULT_QUEUE_FULL = 168
 
+# Causes of a stream's condition (STREAM.ref) ----------------------------------------------------------------------------------
+DATA_ARRIVED = 200
+SNAPSHOT_JOINED = 201
+SNAPSHOT_ASKED = 202
+HISTORY_ASKED = 203
+HISTORY_JOINED = 204
+HISTORY_MISSING = 205
+GAP_ACCEPTED = 206
+IDS_SKIPPED = 207
+PROOF_FAILED = 208
+BOOK_CROSSED = 209
+WENT_SILENT = 210
+DISCONNECTED = 211
+UNSUBSCRIBED = 212
+VENUE_REFUSED = 213
+NEVER_PROVEN = 214
+SYMBOL_HALTED = 215
+
 SENTENCES = {
     QUOTE_PLACED: "quoted around the reservation price, which stood at {measured:g} price units",
     SIGNAL_OVER_THRESHOLD: "the signal's score {measured:g} passed the threshold {threshold:g}",
@@ -161,6 +179,22 @@ SENTENCES = {
     FAULT_SOURCE: "a row names a stream outside the table",
     FAULT_RULE: "a rule, limit or parameter names a column outside the table",
     FAULT_QUEUE_FULL: "a bounded queue of the simulated venue overflowed",
+    DATA_ARRIVED: "its data arrived",
+    SNAPSHOT_JOINED: "a snapshot and the changes after it were joined",
+    SNAPSHOT_ASKED: "a new snapshot was asked for",
+    HISTORY_ASKED: "what is missing was asked for by REST",
+    HISTORY_JOINED: "the history closed the gap, id by id",
+    HISTORY_MISSING: "the venue's history does not reach back to the gap",
+    GAP_ACCEPTED: "the gap was marked and the stream goes on behind it",
+    IDS_SKIPPED: "the venue's ids skipped",
+    PROOF_FAILED: "the book does not give the venue's proof",
+    BOOK_CROSSED: "the book stood crossed too long",
+    WENT_SILENT: "nothing came for too long",
+    DISCONNECTED: "the connection was lost",
+    UNSUBSCRIBED: "nobody has subscribed to it",
+    VENUE_REFUSED: "the venue refused it",
+    NEVER_PROVEN: "it was subscribed and no data came",
+    SYMBOL_HALTED: "the venue halted, delisted or renamed the symbol",
 }
 
 NAMES = {value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)}
