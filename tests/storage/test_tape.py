@@ -189,3 +189,15 @@ def test_a_flipped_bit_in_the_manifest_never_crashes(tmp_path: Path) -> None:
         except (BadData, BadUse):
             refused += 1
     assert refused > len(good) // 2
+
+
+def test_a_range_of_time_is_found_by_halving(tmp_path: Path, small_segments: int) -> None:
+    rows = some_rows(5 * small_segments + 17)
+    rows["ts_local"] = np.sort(np.random.default_rng(1).integers(0, 300, len(rows)))  # many rows share a time
+    make(tmp_path / "t", rows)
+    found = Tape.open(tmp_path / "t")
+    for low, high in ((0, 300), (10, 11), (57, 58), (299, 400), (-5, 1), (120, 120), (200, 100), (301, 900)):
+        wanted = rows[(rows["ts_local"] >= low) & (rows["ts_local"] < high)]
+        parts = found.between(low, high)
+        got = np.concatenate(parts) if parts else rows[:0]
+        assert got.tobytes() == wanted.tobytes(), (low, high)
