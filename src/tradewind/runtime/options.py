@@ -155,6 +155,17 @@ class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
     paths: Annotated[bool, Told("Print every folder Tradewind reads or writes.")] = False
 
 
+class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Emulated venues on this computer: REST and WebSocket as Binance, Kraken and Coinbase speak them, until Ctrl-C."""
+
+    venues: Annotated[str, Told("Names with commas between them.")] = "binance,kraken,coinbase"
+    port_base: Annotated[int, Told("Port of the first venue, the next ones follow; 0 takes free ones.")] = 0
+    seed: Annotated[int, Told("Seed of the order flow.")] = 1
+    faults: Annotated[Path | None, Told("Script of faults, TOML or JSON.")] = None
+    speed: Annotated[float, Told("Seconds of the venues per second.")] = 1.0
+    orders_per_second: Annotated[float, Told("Orders of each pair per second.")] = 12.0
+
+
 class ShowOptions(Configured, frozen=True, kw_only=True):
     """The configuration that holds here."""
 

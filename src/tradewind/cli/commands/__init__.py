@@ -10,8 +10,11 @@ from .imports import IMPORT
 from .new import STRATEGY
 from .paper import PAPER
 from .replay import REPLAY
+from .sandbox import SANDBOX
 from .sweep import SWEEP
 from .verify import VERIFY
 from .why import WHY, WHY_NOT
 
-COMMANDS: tuple[Command, ...] = (DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, DOCTOR, BENCH, SHOW, VERIFY)
+COMMANDS: tuple[Command, ...] = (
+    DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
+)  # fmt: skip

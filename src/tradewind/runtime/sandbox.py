@@ -1,0 +1,66 @@
+"""The sandbox as a command: emulated venues until a signal, with a view of what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tradewind.domain.errors import BadUse
+from tradewind.venues.emulators.flow import Pace
+from tradewind.venues.emulators.sandbox import Sandbox, Setting
+
+from .options import SandboxOptions
+
+VIEW_EVERY_S = 0.5
+
+
+def sandbox(
+    options: SandboxOptions, *, first: Callable[[dict[str, object]], None], watch: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Serves until SIGINT or SIGTERM. `first` gets the addresses, `watch` the state, twice a second. Raises BadUse."""
+    asyncio.run(_serve(options, first, watch))
+
+
+async def _serve(
+    options: SandboxOptions, first: Callable[[dict[str, object]], None], watch: Callable[[Mapping[str, Any]], None]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    names = [name.strip() for name in options.venues.split(",") if name.strip()]
+    setting = Setting(pace=Pace(orders_per_s=options.orders_per_second), speed=options.speed)
+    made = Sandbox(names, options.seed, port_base=options.port_base, setting=setting)
+    try:
+        async with made:
+            first({"venues": made.addresses, "control": made.control})
+            while not stop.is_set():
+                watch(state(made))
+                await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=VIEW_EVERY_S)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise BadUse(
+            "a port is taken",
+            where=f"--port-base {options.port_base}",
+            expected="free ports from there on",
+            todo="choose another, or 0",
+        ) from None
+
+
+def state(made: Sandbox) -> dict[str, Any]:
+    """What a person sees of it: each venue with its clients and traffic, each pair with its touch."""
+    venues = {
+        name: {"clients": len(venue.sessions), "frames out": venue.frames_out, "requests": len(venue.requests)}
+        for name, venue in made.venues.items()
+    }
+    touches = {}
+    for name, markets in made.flow.markets.items():
+        for symbol, market in markets.items():
+            bid, ask = (market.book.best(side) for side in (0, 1))
+            scale = 10**market.listing.price_decimals
+            touches[f"{name}:{symbol}"] = {"bid": bid and bid / scale, "ask": ask and ask / scale, "trades": len(market.trades)}
+    return {"venues": venues, "market": touches}
