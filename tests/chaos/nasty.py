@@ -1,7 +1,8 @@
 """Journals of venues that keep no promise: what the ledger must survive, as rows, from a seed.
 
 Reports come late, twice, in any order, before the order was acknowledged and after it ended; fees in three kinds of asset, rebates,
-costs a venue rounded in its own way; positions that pass through zero; orders whose outcome nobody knows; news of strangers.
+costs a venue rounded in its own way; positions that pass through zero; orders whose outcome nobody knows; news and fills of
+strangers and of orders long forgotten; fills told again days later.
 Every fill stays within its order, and every message comes within `PATIENCE` steps, so that the machine's bounded tables suffice.
 """
 
@@ -88,6 +89,11 @@ def fill(order_id: int, i: int, price: int, quantity: int, trade: int, charge: t
     ]
 
 
+def sided(message: list[Row], side: int) -> list[Row]:
+    """A fill that says which side it is of: nobody remembers the order."""
+    return [(one[0], side, *one[2:]) for one in message]
+
+
 def report(order_id: int, code: int) -> Row:
     return row(codes.REPORT, ref=order_id, value=code)
 
@@ -113,9 +119,11 @@ class Nasty:
         self.prices = [m.price for m in MARKETS]
         self.trades = [-1] * len(MARKETS)  # numbered from 0 for each instrument
         self.queue: list[tuple[int, int, list[Row]]] = []
+        self.past: list[tuple[int, list[Row]]] = []  # fills with the step they were made in
         self.made: list[Row] = settings()
         for venue in range(CAPACITY.venues):
             self.made += [row(codes.BALANCE, instrument=asset, account=venue, quantity=10**14) for asset in range(7)]
+        self.made += self._stray(0)  # while the place of that number is still empty
 
     def rows(self, n: int) -> Rows:
         """The next n rows, as they came."""
@@ -133,8 +141,10 @@ class Nasty:
             self._order()
         elif draw < 0.92:
             self.made.append(self._setting())
-        elif draw < 0.94:
+        elif draw < 0.95:
             self.made += self._stranger()
+        elif draw < 0.96:
+            self.made += self._again()
         else:
             self.made.append(row(codes.TRADE, instrument=1, price=5, quantity=7, ref=self.last_id))
 
@@ -162,18 +172,28 @@ class Nasty:
         """News of an order nobody sent, of the number 0, and a charge without its fill."""
         random = self.random
         who = random.choice((0, 0, self.last_id + 50, -3))
-        return random.choice((
-            [report(who, codes.ACKED)],
-            fill(who, random.randrange(8), 100, 7, random.randrange(1 << 40), (700, 1, USDT)),
-            [row(codes.CHARGE, ref=max(self.last_id - random.randrange(70), 0), quantity=5, strategy=USDT, value=17)],
-        ))  # fmt: skip
+        draw = random.random()
+        if draw < 0.3:
+            return [report(who, codes.ACKED)]
+        if draw < 0.7:
+            return self._stray(who if draw < 0.5 else max(self.last_id - CAPACITY.orders - random.randrange(9), -3))
+        return [row(codes.CHARGE, ref=max(self.last_id - random.randrange(70), 0), quantity=5, strategy=USDT, value=17)]
+
+    def _stray(self, who: int) -> list[Row]:
+        i = self.random.randrange(len(MARKETS))
+        return sided(self._fill(who, i, self.random.randint(1, MARKETS[i].most)), self.random.randrange(2))
+
+    def _again(self) -> list[Row]:
+        """A fill that was told before everything that may still be on its way was made."""
+        made, message = self.past[int(len(self.past) * self.random.random() ** 3)]  # more often an old one
+        return message if made < self.step - PATIENCE else []
 
     # Orders ---------------------------------------------------------------------------------------------------------------
 
     def _order(self) -> None:
         random = self.random
         self.last_id += 1
-        ref, i = self.last_id, random.randrange(len(MARKETS))
+        ref, i = self.last_id, random.choice((0, 0, 0, 0, *range(len(MARKETS))))
         self.prices[i] = max(self.prices[i] * random.randint(99_900, 100_101) // 100_000, 5)
         quantity = max(3, int(MARKETS[i].most * random.random() ** 3))
         late = random.random() < 0.03
@@ -221,6 +241,7 @@ class Nasty:
             script.append([report(ref, random.randint(codes.ACKED, codes.NEVER_REACHED))])
         if half:  # the first row of a fill is told twice
             script.append([*self._fill(ref, i, 1)[:1], *self._fill(ref, i, 1)])
+            del self.past[-2]  # its charge is never told
         return script
 
     def _fill(self, ref: int, i: int, quantity: int) -> list[Row]:
@@ -231,7 +252,9 @@ class Nasty:
         cost = market.cost(price, quantity) + random.choice((0, 0, 0, 0, 0, 1, -1, 3))
         asset = random.choice((market.quote, market.quote, market.base, BNB))
         rate = random.choice((-3, 0, 10, 100))
-        return fill(ref, i, price, quantity, self.trades[i], (cost, -(-abs(cost) * rate // 100_000), asset))
+        message = fill(ref, i, price, quantity, self.trades[i], (cost, -(-abs(cost) * rate // 100_000), asset))
+        self.past.append((self.step, message))
+        return message
 
 
 def fresh() -> Any:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tradewind.domain import codes
 from tradewind.domain.instruments import Instrument
 from tradewind.venues.adapter import Answer
 from tradewind.venues.binance.adapter import BinanceAdapter
@@ -17,8 +18,9 @@ SPOT_SYMBOLS = {"BTCUSDT": (2, 8), "ETHUSDT": (2, 8), "BNBUSDT": (2, 8), "BNBBTC
 
 
 def made(venue: str, symbol: str, base: str, quote: str, exponents: tuple[int, int]) -> Instrument:
-    price, quantity = exponents
-    return Instrument(venue=venue, symbol=symbol, base=base, quote=quote, price_exponent=price, quantity_exponent=quantity)
+    proof = {"kraken": codes.PROOF_CRC32, "coinbase": codes.PROOF_NONE}.get(venue, codes.PROOF_CHAIN)
+    names = {"venue": venue, "symbol": symbol, "base": base, "quote": quote}
+    return Instrument(**names, price_exponent=exponents[0], quantity_exponent=exponents[1], proof=proof)
 
 
 def binance(aggregated: bool = False) -> BinanceAdapter:

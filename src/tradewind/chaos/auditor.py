@@ -14,7 +14,9 @@ Conventions, which the machine must share:
   and always: realised - basis = - sum of signed costs.
 - Spot exchanges base against quote; a linear contract moves only what it realised, in the quote asset.
 - A live order reserves what is left of it: quote at its limit price rounded up, or base. Linear orders reserve nothing.
-- News of an order nobody sent changes nothing and is counted in `strangers`.
+- News of an order nobody knows is counted in `strangers`. Unknown is what was never sent, and what was forgotten: the order
+  table has `slots` places, a number's place is the number modulo that, and a new order takes it. Such a fill is booked against
+  SUSPENSE instead of TRADING and makes a position that is nobody's; its fee and rounding are booked as any other's.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ READ = (
 COLUMNS = ["kind", "side", "instrument", "account", "strategy", "price", "quantity", "ref", "value"]
 ENDED = frozenset((FILLED, CANCELED, REJECTED, EXPIRED, NEVER_ACCEPTED))
 CONTRADICTION = -1
+NOBODY = -1  # whose position fills of unknown orders make
 
 # What each report makes of a live order; a status that is not named stays as it is.
 AFTER_REPORT: dict[int, dict[int, int]] = {
@@ -106,7 +109,8 @@ class Holding(msgspec.Struct):
 class Audit:
     """What the journal says, row by row. Money and quantities are Python integers without bound."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 0) -> None:
+        self.slots = slots  # 0: no order is ever forgotten
         self.rules: dict[int, dict[int, int]] = {}
         self.limits: dict[tuple[int, int], int] = {}
         self.rights: dict[tuple[int, int], int] = {}
@@ -117,8 +121,12 @@ class Audit:
         self.exchanged: Counter[tuple[int, int]] = Counter()
         self.charged: Counter[tuple[int, int]] = Counter()
         self.rounded: Counter[tuple[int, int]] = Counter()
+        self.suspended: Counter[tuple[int, int]] = Counter()
         self.trades: set[tuple[int, int]] = set()  # (instrument, trade id)
-        self.n_rows = self.n_fills = self.n_twice = self.n_late = self.contradictions = self.strangers = 0
+        self.owners: dict[int, int] = {}  # which order has the place of that number
+        self.stray_told: dict[int, tuple[AuditedOrder, tuple[int, int, int]]] = {}  # by instrument: fills without their charge
+        self.stray_costs: Counter[int] = Counter()  # by instrument, signed
+        self.n_rows = self.n_fills = self.n_twice = self.n_late = self.n_stray = self.contradictions = self.strangers = 0
 
     # Reading --------------------------------------------------------------------------------------------------------------
 
@@ -131,14 +139,16 @@ class Audit:
     def _read(self, kind: int, side: int, instrument: int, account: int, strategy: int, *numbers: int) -> None:
         price, quantity, ref, value = numbers
         if kind == codes.FILL:
-            self._told(ref, price, quantity, value)
+            self._told(ref, instrument, side, (price, quantity, value))
         elif kind == codes.CHARGE:
-            self._charged(ref, value, quantity, strategy)
+            self._charged(ref, instrument, value, (quantity, strategy))
         elif kind == codes.REPORT:
             self._reported(ref, value)
         elif kind == codes.SUBMIT:
             self.orders[ref] = AuditedOrder(ref, instrument, strategy, side, value // 256, price, quantity)
             self.working[strategy, instrument, side, value // 256] = ref
+            if self.slots:
+                self.owners[ref % self.slots] = ref
         elif kind == codes.CANCEL:
             self._cancel_sent(ref)
         elif kind == codes.BALANCE:
@@ -156,20 +166,24 @@ class Audit:
 
     # Orders ---------------------------------------------------------------------------------------------------------------
 
-    def _cancel_sent(self, ref: int) -> None:
+    def _known(self, ref: int) -> AuditedOrder | None:
+        """The order of that number, unless it was never sent or its place has gone to another."""
         order = self.orders.get(ref)
-        if order is None:
+        if order is None or (self.slots and self.owners[ref % self.slots] != ref):
             self.strangers += 1
-        elif order.live:
+            return None
+        return order
+
+    def _cancel_sent(self, ref: int) -> None:
+        order = self._known(ref)
+        if order is not None and order.live:
             if order.status != UNKNOWN:
                 order.status = CANCELLING
             self._leave(order)
 
     def _reported(self, ref: int, code: int) -> None:
-        order = self.orders.get(ref)
-        if order is None:
-            self.strangers += 1
-        elif order.live:
+        order = self._known(ref)
+        if order is not None and order.live:
             new = AFTER_REPORT.get(code, {}).get(order.status, order.status)
             if new == CONTRADICTION:
                 self.contradictions += 1
@@ -189,16 +203,23 @@ class Audit:
 
     # Money ----------------------------------------------------------------------------------------------------------------
 
-    def _told(self, ref: int, price: int, quantity: int, trade: int) -> None:
-        order = self.orders.get(ref)
+    def _told(self, ref: int, instrument: int, side: int, told: tuple[int, int, int]) -> None:
+        order = self._known(ref)
         if order is None:
-            self.strangers += 1
+            self.stray_told[instrument] = AuditedOrder(ref, instrument, NOBODY, side, 0, 0, 0), told
         else:
-            order.told = (price, quantity, trade)
+            order.told = told
 
-    def _charged(self, ref: int, cost: int, fee: int, fee_asset: int) -> None:
-        order = self.orders.get(ref)
-        if order is None or order.told is None or order.told[1] <= 0:
+    def _charged(self, ref: int, instrument: int, cost: int, fee: tuple[int, int]) -> None:
+        """A fill is whole; `fee` is its amount and asset."""
+        order = self._known(ref)
+        if order is None:
+            waiting, told = self.stray_told.get(instrument, (None, None))
+            if waiting is None or waiting.id != ref or told is None or self.rule(instrument, layout.COST_DEN) <= 0:
+                return
+            order, order.told = waiting, told
+            del self.stray_told[instrument]
+        if order.told is None or order.told[1] <= 0:
             self.strangers += 1
             return
         price, quantity, trade = order.told
@@ -209,12 +230,22 @@ class Audit:
         self.trades.add((order.instrument, trade))
         self.n_fills += 1
         self._book(order, price, quantity, cost)
-        self.charged[self.rule(order.instrument, layout.VENUE), fee_asset] += fee
-        if fee_asset == self.rule(order.instrument, layout.QUOTE_ASSET):
-            self.holdings[order.strategy, order.instrument].charges += fee
+        self._fee(order, *fee)
+        self._advance(order, quantity, cost)
+
+    def _fee(self, order: AuditedOrder, amount: int, asset: int) -> None:
+        self.charged[self.rule(order.instrument, layout.VENUE), asset] += amount
+        if asset == self.rule(order.instrument, layout.QUOTE_ASSET):
+            self.holdings[order.strategy, order.instrument].charges += amount
+
+    def _advance(self, order: AuditedOrder, quantity: int, cost: int) -> None:
+        """What a booked fill makes of its order; nobody's has no life."""
         order.filled += quantity
         order.cost += cost
-        if not order.live:
+        if order.strategy == NOBODY:
+            self.n_stray += 1
+            self.stray_costs[order.instrument] += order.sign * cost
+        elif not order.live:
             self.n_late += 1
         elif order.filled >= order.quantity:
             self._become(order, FILLED)
@@ -225,12 +256,13 @@ class Audit:
         i = order.instrument
         venue, quote = self.rule(i, layout.VENUE), self.rule(i, layout.QUOTE_ASSET)
         gained = _trade(self.holdings.setdefault((order.strategy, i), Holding()), order.sign, quantity, cost)
+        flows = self.suspended if order.strategy == NOBODY else self.exchanged
         if self.rule(i, layout.PAYOFF) != codes.SPOT:
-            self.exchanged[venue, quote] += gained
+            flows[venue, quote] += gained
             return
         exact = half_even(price * quantity * self.rule(i, layout.COST_NUM), self.rule(i, layout.COST_DEN))
-        self.exchanged[venue, self.rule(i, layout.BASE)] += order.sign * quantity * self.rule(i, layout.BASE_NUM)
-        self.exchanged[venue, quote] -= order.sign * exact
+        flows[venue, self.rule(i, layout.BASE)] += order.sign * quantity * self.rule(i, layout.BASE_NUM)
+        flows[venue, quote] -= order.sign * exact
         self.rounded[venue, quote] += order.sign * (cost - exact)
 
     # Results --------------------------------------------------------------------------------------------------------------
@@ -238,16 +270,21 @@ class Audit:
     def balance(self, venue: int, asset: int) -> int:
         """What the venue owes us, in money units of the asset."""
         at = (venue, asset)
-        return self.deposited[at] + self.exchanged[at] - self.rounded[at] - self.charged[at]
+        return self.deposited[at] + self.exchanged[at] + self.suspended[at] - self.rounded[at] - self.charged[at]
+
+    def moved(self) -> set[tuple[int, int]]:
+        """Every (venue, asset) that any flow named."""
+        return {*self.deposited, *self.exchanged, *self.suspended, *self.charged, *self.rounded}
 
     def ledger(self) -> dict[tuple[int, int, int], int]:
         """Every account that moved, by (kind, venue, asset)."""
         accounts: dict[tuple[int, int, int], int] = {}
-        for venue, asset in {*self.deposited, *self.exchanged, *self.charged, *self.rounded}:
+        for venue, asset in self.moved():
             at = (venue, asset)
             accounts[layout.CASH, venue, asset] = self.balance(venue, asset)
             accounts[layout.OPENING, venue, asset] = -self.deposited[at]
             accounts[layout.TRADING, venue, asset] = -self.exchanged[at]
+            accounts[layout.SUSPENSE, venue, asset] = -self.suspended[at]
             accounts[layout.FEES, venue, asset] = self.charged[at]
             accounts[layout.ROUNDING, venue, asset] = self.rounded[at]
         return accounts
@@ -294,9 +331,9 @@ def _trade(h: Holding, sign: int, quantity: int, cost: int) -> int:
     return gained
 
 
-def audit(rows: Rows | Iterable[Rows]) -> Audit:
-    """The audit of a whole journal: one array of rows, or its batches in order."""
-    found = Audit()
+def audit(rows: Rows | Iterable[Rows], slots: int = 0) -> Audit:
+    """The audit of a whole journal: one array of rows, or its batches in order. slots: the size of the order table."""
+    found = Audit(slots)
     for batch in [rows] if isinstance(rows, np.ndarray) else rows:
         found.read(batch)
     return found
@@ -329,7 +366,10 @@ def compare(found: Audit, state: Any) -> list[Difference]:
         differences += _against(table, size, audited)
     differences += _positions(found, fact["position"]) + _orders(found, fact["order"])
     n_open = sum(1 for _ in found.live_orders())
-    for name, number in (("n_open", n_open), ("n_fills", found.n_fills), ("n_twice", found.n_twice), ("n_late", found.n_late)):
+    counts = {
+        "n_open": n_open, "n_fills": found.n_fills, "n_twice": found.n_twice, "n_late": found.n_late, "n_stray": found.n_stray,
+    }  # fmt: skip
+    for name, number in counts.items():
         if number != fact["ids"][name]:
             differences.append(Difference("ids", name, number, int(fact["ids"][name])))
     return differences + _unbalanced(fact["ledger"])
@@ -346,7 +386,8 @@ def _against(table: str, array: Any, audited: Any) -> list[Difference]:
 
 def _positions(found: Audit, table: Any) -> list[Difference]:
     wanted: dict[str, dict[tuple[int, int], int]] = {name: {} for name in table.dtype.names}
-    for at, holding in found.holdings.items():
+    for (strategy, i), holding in found.holdings.items():
+        at = (len(table) - 1 if strategy == NOBODY else strategy, i)
         for name in holding.__struct_fields__:
             wanted[name][at] = getattr(holding, name)
     for order in found.live_orders():
@@ -396,6 +437,8 @@ def broken_identities(found: Audit) -> list[Difference]:
     broken = [Difference("sum of all accounts", f"asset {asset}", 0, amount) for asset, amount in sums.items() if amount]
     quantities: Counter[tuple[int, int]] = Counter()
     costs: Counter[tuple[int, int]] = Counter()
+    costs.update({(NOBODY, i): cost for i, cost in found.stray_costs.items()})
+    quantities.update({at: h.quantity for at, h in found.holdings.items() if at[0] == NOBODY})
     for order in found.orders.values():
         quantities[order.strategy, order.instrument] += order.sign * order.filled
         costs[order.strategy, order.instrument] += order.sign * order.cost
@@ -421,10 +464,7 @@ def unrealised(found: Audit, mids: Mapping[int, int | Fraction]) -> dict[tuple[i
 
 def equity_change(found: Audit, rates: Mapping[int, Fraction], mids: Mapping[int, int | Fraction]) -> Fraction:
     """What the balances gained beyond deposits, plus the open gains of contracts, at `rates` of every asset."""
-    held = (
-        (found.balance(venue, asset) - found.deposited[venue, asset]) * rates[asset]
-        for venue, asset in {*found.deposited, *found.exchanged, *found.charged, *found.rounded}
-    )
+    held = ((found.balance(venue, asset) - found.deposited[venue, asset]) * rates[asset] for venue, asset in found.moved())
     open_gains = (
         gain * rates[found.rule(i, layout.QUOTE_ASSET)]
         for (_, i), gain in unrealised(found, mids).items()

@@ -54,6 +54,9 @@ _GAINED = "gained = -sign * cost_closed - basis_closed"
 _ENDS = "if new >= FIRST_FINAL and old < FIRST_FINAL:"
 _KNOWN = "if o.id == order_id and o.status != FREE:"
 _LATE = "        s.fact.ids.n_late += 1\n        o.filled += quantity\n        return\n"
+_SEEN = "if at > first and ring[(at - 1) & (N_SEEN - 1)] == trade_id:"
+_WALK = "while at > first and ring[(at - 1) & (N_SEEN - 1)] > trade_id:"
+_STRAY = "if o.id != row.ref or o.held_quantity <= 0:"
 _LEFT = "positions.leave_open(s, o, max(o.quantity - o.filled, 0))"
 _BOUND = "bound = muldiv_up(o.price * left, rule[COST_NUM], rule[COST_DEN])"
 
@@ -92,8 +95,14 @@ BUGS = (
     _ledger("contract_gains_forgotten", "rule[QUOTE_ASSET], gained)", "rule[QUOTE_ASSET], 0)"),
     _ledger("order_remembers_its_last_cost", "o.cost += cost", "o.cost = cost"),
     _ledger("turnover_in_quantity", "p.traded += cost", "p.traded += quantity"),
-    _facts("told_twice_booked_twice", "if ring[k] == trade_id:", "if ring[k] == -trade_id - 1:"),
-    _facts("trade_ids_shared_by_instruments", "ring = s.fact.seen[i]", "ring = s.fact.seen[0]"),
+    _facts("told_twice_booked_twice", _SEEN, _SEEN.replace("== trade_id", "== -trade_id - 1")),
+    _facts("trade_ids_shared_by_instruments", "told_before(s, o.instrument, o", "told_before(s, 0, o"),
+    _facts("forgotten_trades_are_new_again", "s.fact.seen_from[i] = ring[n & (N_SEEN - 1)] + 1", "s.fact.seen_from[i] = 0"),
+    _facts("trades_out_of_order_booked_again", _WALK, _WALK.replace("> trade_id", "> trade_id + (1 << 60)")),
+    _facts("stray_fill_ignored", _STRAY, _STRAY.replace("!=", "==")),
+    _facts("stray_fill_is_the_first_strategys", "o.strategy = ledger.nobody(s)\n", "o.strategy = 0\n"),
+    _facts("stray_fill_always_buys", "o.side = row.side\n    return", "o.side = 0\n    return"),
+    _ledger("stray_fill_among_the_trades", "SUSPENSE if o.strategy == nobody(s) else TRADING", "TRADING"),
     _facts("late_fill_ignored", _LATE, _LATE.replace("o.filled += quantity", "o.filled += 0")),
     _facts("late_fill_reopens", _LATE, "        s.fact.ids.n_late += 1\n"),
     _facts("cancel_releases_twice", _ENDS, "if new >= FIRST_FINAL:"),
@@ -147,7 +156,7 @@ def load(folder: Path, fields: frozenset[str]) -> ModuleType:
 
 def hunt(facts: ModuleType, rows: Rows, state: Any) -> list[Difference]:
     """What the auditor first objects to while `facts` folds the rows into `state`; empty where it has no objection."""
-    found = Audit()
+    found = Audit(len(state[0]["fact"]["order"]))
     for start in range(0, rows.size, STRIDE):
         stretch = rows[start : start + STRIDE]
         found.read(stretch)

@@ -42,12 +42,14 @@ def _run(words: list[str], emit: Emit) -> int:
 
     from .app import Job, application
     from .command import Frame, give
+    from .compiling import compiling
 
     try:
         job = application()(args=words, prog_name="tradewind", standalone_mode=False)
         if not isinstance(job, Job):
             return int(job or 0)
-        answer = job.command.run(job.options, Frame(dict(os.environ), emit))
+        with compiling(emit):
+            answer = job.command.run(job.options, Frame(dict(os.environ), emit))
         return give(job.command, answer, emit)
     except typer.TyperException as error:
         return _failed(_usage(error), words, emit)

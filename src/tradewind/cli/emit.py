@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -77,11 +77,11 @@ class Emit:
 
     def say(self, line: str) -> None:
         """One line of progress for a person."""
-        self._console().print(escaped(line), markup=False, highlight=False, soft_wrap=True)
+        self.console().print(escaped(line), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, blocks: Sequence[Block]) -> None:
         """Tables and words for a person."""
-        console = self._console()
+        console = self.console()
         for block in blocks:
             if isinstance(block, str):
                 self.say(block)
@@ -107,16 +107,24 @@ class Emit:
     @contextmanager
     def live(self) -> Iterator[Watch]:
         """A view that is drawn over itself while something goes on; on no terminal it stays silent."""
-        console = self._console()
+        console = self.console()
         if not console.is_terminal:
             yield lambda state: None
             return
         from rich.live import Live
 
-        with Live(console=console, refresh_per_second=8, transient=True) as view:
-            yield lambda state: view.update(_group(blocks_of(state)))
+        with ExitStack() as stack:
+            view = Live(console=console, refresh_per_second=8, transient=True)
 
-    def _console(self) -> Console:
+            def watch(state: Mapping[str, Any]) -> None:
+                if not view.is_started:
+                    stack.enter_context(view)  # not before there is something to see: compiling draws a bar of its own
+                view.update(_group(blocks_of(state)))
+
+            yield watch
+
+    def console(self) -> Console:
+        """Where people read: stderr."""
         from rich.console import Console
 
         return Console(file=self.err, highlight=False, markup=False, emoji=False)

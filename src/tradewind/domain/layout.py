@@ -73,7 +73,7 @@ RISK = 23  # of equity one order may move at one deviation of its horizon; over 
 N_TUNING = 32  # numbers of the rooms: selector 0-7, signals 8-15, timeframe codes 16-18
 FRAME_AT = 16
 N_WORDS = 32  # int64 words of memory a Python strategy may declare
-N_SEEN = 64  # trade ids remembered an instrument, against fills told twice; power of two
+N_SEEN = 256  # own trade ids remembered an instrument; at or below what was forgotten nothing counts as new; power of two
 
 # Kinds of ledger account: ledger[kind, venue, asset] ---------------------------------------------------------------------
 CASH, TRADING, FEES, OPENING, ROUNDING, SUSPENSE = range(6)
@@ -102,8 +102,11 @@ POSITION = np.dtype(
 )  # basis, realised, charges, traded in money units of the quote asset
 LADDER = np.dtype([("rung", i8), ("cause", i8), ("since", i8), ("peak", i8)])
 IDS = np.dtype(
-    [("next_id", i8), ("block_end", i8), ("n_open", i8), ("n_fills", i8), ("n_twice", i8), ("n_late", i8), ("n_odd", i8)]
-)
+    [
+        ("next_id", i8), ("block_end", i8), ("n_open", i8), ("n_fills", i8), ("n_twice", i8), ("n_late", i8), ("n_odd", i8),
+        ("n_stray", i8),
+    ]
+)  # fmt: skip
 
 CLOCK = np.dtype(
     [
@@ -241,13 +244,15 @@ def fact_dtype(c: Capacity) -> np.dtype[Any]:
             ("rule", i8, (c.instruments, N_RULES)),
             ("limit", i8, (c.strategies + 1, N_LIMITS)),
             ("right", i8, (c.strategies, c.instruments)),
-            ("position", POSITION, (c.strategies, c.instruments)),
+            ("position", POSITION, (c.strategies + 1, c.instruments)),  # the last row: fills of orders nobody knows
             ("working", i8, (c.strategies, c.instruments, 2, c.layers)),  # order id, 0 = none
             ("ledger", i8, (N_KINDS, c.venues, c.assets)),
             ("reserved", i8, (c.venues, c.assets)),
             ("order", ORDER, (c.orders,)),
-            ("seen", i8, (c.instruments, N_SEEN)),
+            ("stray", ORDER, (c.instruments,)),  # where a fill of an order nobody knows waits for its charge
+            ("seen", i8, (c.instruments, N_SEEN)),  # rising, a ring
             ("seen_at", i8, (c.instruments,)),
+            ("seen_from", i8, (c.instruments,)),  # no trade id below it counts as new
         ]
     )
 

@@ -16,6 +16,8 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
 
+from . import stages
+
 
 class _NoEnvironments:
     """A code generator that forgets environments: rooms never run by themselves, so theirs have no address."""
@@ -69,12 +71,19 @@ class EntryLibrary(JITCodeLibrary):  # type: ignore[misc]
     def finalize(self) -> None:
         """Links the closure of all rooms, each by its own code, then goes on as Numba does."""
         self._raise_if_finalized()
+        stages.tell(stages.LINKING)
         for library in closure(self._linking_libraries):
             self._reload_init.update(library._reload_init)
             module = library.own_module() if isinstance(library, RoomLibrary) else library._get_module_for_linking()
             self._final_module.link_in(module, preserve=True)
         self._linking_libraries: list[Any] = []
         super().finalize()
+        stages.tell(stages.DONE)
+
+    def _optimize_final_module(self) -> None:
+        stages.tell(stages.OPTIMISING)
+        super()._optimize_final_module()
+        stages.tell(stages.GENERATING)
 
 
 def closure(libraries: list[Any]) -> list[Any]:
@@ -99,6 +108,7 @@ class _MakeRoomLibrary(AnalysisPass):  # type: ignore[misc]
         super().__init__()
 
     def run_pass(self, state: Any) -> bool:
+        stages.lowered(state.func_id.modname, state.func_id.func_qualname)
         state.library = self.library_class(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return False
@@ -131,3 +141,8 @@ class EntryCompiler(RoomCompiler):
     """Numba's default pipeline with an entry point's library."""
 
     maker = _MakeEntryLibrary
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compiles an entry point, and says so first."""
+        stages.begin(func)
+        return super().compile_extra(func)

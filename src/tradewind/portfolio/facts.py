@@ -26,7 +26,7 @@ from ..domain.codes import (
     RULE,
     SUBMIT,
 )
-from ..domain.layout import BASE, N_LIMITS, N_RULES, N_SEEN, QUOTE_ASSET, VENUE
+from ..domain.layout import BASE, COST_DEN, N_LIMITS, N_RULES, N_SEEN, QUOTE_ASSET, VENUE
 from ..domain.orders import (
     FIRST_FINAL,
     FREE,
@@ -107,7 +107,8 @@ def find(s: Any, order_id: int) -> Any:
 
 @compiled
 def known(s: Any, o: Any, order_id: int) -> bool:
-    """Whether o is the order of that id; news of one nobody sent, or long forgotten, is counted and changes nothing."""
+    """Whether o is the order of that id; news of one nobody sent, or long forgotten, is counted. Only its fills change
+    anything: money moved, so it is booked against suspense."""
     if o.id == order_id and o.status != FREE:
         return True
     s.fact.ids.n_odd += 1
@@ -192,11 +193,30 @@ def report(s: Any, row: Any) -> None:
 
 
 @compiled
+def placeable(s: Any, row: Any) -> bool:
+    """Whether the instrument of a fill is known well enough to book it without its order."""
+    return bool(0 <= row.instrument < s.fact.stray.size and s.fact.rule[row.instrument, COST_DEN] > 0)
+
+
+@compiled
+def stand_in(s: Any, row: Any) -> Any:
+    """A record in the place of the order nobody knows, as the fill's first row describes it."""
+    o = s.fact.stray[row.instrument]
+    o.id = row.ref
+    o.instrument = row.instrument
+    o.strategy = ledger.nobody(s)
+    o.side = row.side
+    return o
+
+
+@compiled
 def hold(s: Any, row: Any) -> None:
-    """The first row of a fill waits in the order for its charge."""
+    """The first row of a fill waits for its charge: in the order, or at the instrument where nobody knows the order."""
     o = find(s, row.ref)
     if not known(s, o, row.ref):
-        return
+        if not placeable(s, row):
+            return
+        o = stand_in(s, row)
     o.held_price = row.price
     o.held_quantity = row.quantity
     o.held_trade = row.value
@@ -208,7 +228,11 @@ def charge_fill(s: Any, row: Any) -> None:
     """The second row of a fill: now it is booked, once, whatever the order's state."""
     o = find(s, row.ref)
     if not known(s, o, row.ref):
-        return
+        if not placeable(s, row):
+            return
+        o = s.fact.stray[row.instrument]
+        if o.id != row.ref or o.held_quantity <= 0:
+            return
     quantity = o.held_quantity
     if quantity <= 0:
         s.fact.ids.n_odd += 1
@@ -222,6 +246,10 @@ def charge_fill(s: Any, row: Any) -> None:
     if not ledger.book_fill(s, o, o.held_price, quantity, row.value, row.quantity, row.strategy):
         return
     s.fact.ids.n_fills += 1
+    if o.strategy == ledger.nobody(s):
+        s.fact.ids.n_stray += 1
+        o.filled += quantity
+        return
     if o.status >= FIRST_FINAL:
         s.fact.ids.n_late += 1
         o.filled += quantity
@@ -233,11 +261,36 @@ def charge_fill(s: Any, row: Any) -> None:
 
 @compiled
 def told_before(s: Any, i: int, trade_id: int) -> bool:
-    """Whether this trade id was booked among the last `N_SEEN` of its instrument; remembers it if not."""
+    """Whether this trade id was booked at its instrument; remembers it if not.
+
+    A venue's ids rise, so the highest `N_SEEN` are kept in order and what was forgotten leaves a watermark: at or below it
+    an id counts as told before. Ids are not negative; above the watermark they may come in any order.
+    """
+    if trade_id < s.fact.seen_from[i]:
+        return True
     ring = s.fact.seen[i]
-    for k in range(min(s.fact.seen_at[i], N_SEEN)):
-        if ring[k] == trade_id:
-            return True
-    ring[s.fact.seen_at[i] & (N_SEEN - 1)] = trade_id
-    s.fact.seen_at[i] += 1
+    n = s.fact.seen_at[i]
+    first = max(n - N_SEEN, 0)
+    at = n
+    while at > first and ring[(at - 1) & (N_SEEN - 1)] > trade_id:
+        at -= 1
+    if at > first and ring[(at - 1) & (N_SEEN - 1)] == trade_id:
+        return True
+    remember(s, i, at, trade_id)
     return False
+
+
+@compiled
+def remember(s: Any, i: int, at: int, trade_id: int) -> None:
+    """Puts a trade id in its place among the kept ones; where all are taken the lowest goes and becomes the watermark."""
+    ring = s.fact.seen[i]
+    n = s.fact.seen_at[i]
+    if n >= N_SEEN and at == n - N_SEEN:
+        s.fact.seen_from[i] = trade_id + 1
+        return
+    if n >= N_SEEN:
+        s.fact.seen_from[i] = ring[n & (N_SEEN - 1)] + 1
+    for k in range(n, at, -1):
+        ring[k & (N_SEEN - 1)] = ring[(k - 1) & (N_SEEN - 1)]
+    ring[at & (N_SEEN - 1)] = trade_id
+    s.fact.seen_at[i] = n + 1

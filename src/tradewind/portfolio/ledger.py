@@ -2,13 +2,28 @@
 
 ledger[kind, venue, asset]: CASH is what the venue owes us, TRADING the other side of every exchange, FEES what trading
 cost, OPENING where money came from, ROUNDING the difference between what a venue reported and what price times quantity
-gives, SUSPENSE what nobody has explained. For every asset all accounts sum to zero, always.
+gives, SUSPENSE the other side of what nobody has explained: fills of orders that are not, or no longer, known. For every
+asset all accounts sum to zero, always.
 """
 
 from typing import Any
 
 from ..domain.codes import BUY, SPOT
-from ..domain.layout import BASE, BASE_NUM, CASH, COST_DEN, COST_NUM, FEES, OPENING, PAYOFF, QUOTE_ASSET, ROUNDING, TRADING, VENUE
+from ..domain.layout import (
+    BASE,
+    BASE_NUM,
+    CASH,
+    COST_DEN,
+    COST_NUM,
+    FEES,
+    OPENING,
+    PAYOFF,
+    QUOTE_ASSET,
+    ROUNDING,
+    SUSPENSE,
+    TRADING,
+    VENUE,
+)
 from ..domain.reasons import FAULT_MONEY_OVERFLOW
 from ..kernel.fixed import LARGEST, OVERFLOW, muldiv_half_even
 from ..kernel.jit import called, compiled
@@ -29,6 +44,12 @@ def exact_cost(s: Any, i: int, price: int, quantity: int) -> int:
     return muldiv_half_even(price * quantity, rule[COST_NUM], rule[COST_DEN])
 
 
+@compiled
+def nobody(s: Any) -> Any:
+    """The row of the position table behind the last strategy's: fills of orders nobody knows."""
+    return s.fact.right.shape[0]
+
+
 @called
 def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fee_asset: int) -> bool:
     """Books one fill of order o: both legs, the fee, the rounding; then the position. False where nothing was booked."""
@@ -41,15 +62,16 @@ def book_fill(s: Any, o: Any, price: int, quantity: int, cost: int, fee: int, fe
     if not must(s, exact != OVERFLOW, FAULT_MONEY_OVERFLOW):
         return False
     sign = 1 if o.side == BUY else -1
+    against = SUSPENSE if o.strategy == nobody(s) else TRADING
     if rule[PAYOFF] == SPOT:
-        post(s, CASH, TRADING, venue, rule[BASE], sign * quantity * rule[BASE_NUM])
-        post(s, CASH, TRADING, venue, rule[QUOTE_ASSET], -sign * exact)
+        post(s, CASH, against, venue, rule[BASE], sign * quantity * rule[BASE_NUM])
+        post(s, CASH, against, venue, rule[QUOTE_ASSET], -sign * exact)
         post(s, CASH, ROUNDING, venue, rule[QUOTE_ASSET], -sign * (cost - exact))
     post(s, FEES, CASH, venue, fee_asset, fee)
     o.cost += cost
     gained = move(s, o, sign, quantity, cost, fee if fee_asset == rule[QUOTE_ASSET] else 0)
     if rule[PAYOFF] != SPOT:
-        post(s, CASH, TRADING, venue, rule[QUOTE_ASSET], gained)
+        post(s, CASH, against, venue, rule[QUOTE_ASSET], gained)
     return True
 
 
@@ -90,7 +112,7 @@ def open_gain(s: Any, i: int) -> float:
     mid = s.top[i].mid
     total = 0.0
     if mid > 0.0:
-        for k in range(s.clock.n_strategies):
+        for k in range(s.fact.position.shape[0]):
             p = s.fact.position[k, i]
             total += float(p.quantity) * mid * float(rule[COST_NUM]) / float(rule[COST_DEN]) - float(p.basis)
     return total * 1e-8 * s.group[rule[QUOTE_ASSET]].reference

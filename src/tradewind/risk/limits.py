@@ -29,11 +29,17 @@ def unit_worth(s: Any, i: int, price: float) -> float:
 
 
 @compiled
+def unclaimed(s: Any, i: int) -> Any:
+    """The position of instrument i that came of orders nobody knows: no strategy's, but the book's."""
+    return s.fact.position[s.fact.position.shape[0] - 1, i].quantity
+
+
+@compiled
 def worst(s: Any, scope: int, i: int, side: int) -> int:
     """Position of instrument i if every open order of `side` filled: of strategy scope - 1, or (0) of the book."""
-    net = 0
     first = 0 if scope == 0 else scope - 1
     last = s.clock.n_strategies if scope == 0 else scope
+    net = unclaimed(s, i) if scope == 0 else 0
     for k in range(first, last):
         p = s.fact.position[k, i]
         net += p.quantity + (p.open_buy if side == BUY else -p.open_sell)
@@ -55,6 +61,11 @@ def totals(s: Any, scope: int, k: int, i: int, change: int, unit: float) -> Any:
         one = unit_worth(s, j, s.top[j].mid)
         if j == i:
             one = max(one, unit)
+        if scope == 0:
+            left = unclaimed(s, j)
+            gross += float(abs(left)) * one
+            high += float(left) * one
+            low += float(left) * one
         for n in range(first, last):
             p = s.fact.position[n, j]
             most = p.quantity + p.open_buy

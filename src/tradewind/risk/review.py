@@ -140,7 +140,7 @@ def reduces(s: Any, k: int, i: int, side: int, quantity: int) -> bool:
 def adds_risk(s: Any, o: Any) -> bool:
     """Whether a live order could do anything but make the position smaller: such orders go when only reducing is allowed."""
     held = s.fact.position[o.strategy, o.instrument].quantity
-    book = 0
+    book = limits.unclaimed(s, o.instrument)
     for k in range(s.clock.n_strategies):
         book += s.fact.position[k, o.instrument].quantity
     if o.side == BUY:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import numpy as np
 
 from tradewind import __version__
-from tradewind.domain import codes
+from tradewind.domain import codes, layout
 from tradewind.domain.errors import BadData
+from tradewind.domain.instruments import MONEY
 from tradewind.domain.rows import words
 from tradewind.monitor import report
 from tradewind.monitor.statistics import statistics, to_builtins
@@ -160,9 +162,10 @@ def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loa
         session.machine.hash,
         recorder.samples[-1][1] if recorder.samples else 0.0,
     )
+    odd = unexplained(session)
     record = recorder.record(
         session, made.names, recorder.samples[0][1] if recorder.samples else made.capital, f"Tradewind · {folder.name}",
-        warnings=tuple(made.notes), journal=str(folder / "journal"), trials=count,
+        warnings=(*made.notes, *odd), journal=str(folder / "journal"), trials=count,
         think_ns={made.names[k]: seat.think_ns for k, seat in made.seats.items()}, config=msgspec.json.format(made.to_json(),
         indent=2),
     )  # fmt: skip
@@ -174,11 +177,20 @@ def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loa
     return Result(
         rows=session.rows, rows_per_s=rows_per_s, orders=int(s["count"]["submits"]), fills=int(s["count"]["fills"]),
         pnl={**dict(zip(made.names, worths, strict=True)), "all": sum(worths)}, statistics=to_builtins(measured),
-        warnings=list(dict.fromkeys([*made.notes, *(caution.text for caution in measured.cautions)])), digest=session.digest,
+        warnings=list(dict.fromkeys([*made.notes, *odd, *(caution.text for caution in measured.cautions)])), digest=session.digest,
         machine_hash=session.machine.hash,
         journal=str(folder / "journal"), report=str(page), equity=session.equity(), quarantined=int(s["count"]["verdicts"]),
         strategies=made.names, record=record, table=table,
     )  # fmt: skip
+
+
+def unexplained(session: Session) -> list[str]:
+    """A sentence for every asset whose account SUSPENSE is not empty."""
+    names, suspense = session.prelude.names, session.state[0]["fact"]["ledger"][layout.SUSPENSE]
+    return [
+        f"{-int(suspense[venue, asset]) / MONEY:+g} {names.assets[asset]} at {names.venues[venue]} came of fills of unknown orders"
+        for venue, asset in np.argwhere(suspense).tolist()
+    ]
 
 
 def _table(measured: Any) -> Any:

@@ -6,37 +6,26 @@ what looks on. Rows of the journal leave the compiled driver in the order things
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tradewind.domain import codes, layout, ports
-from tradewind.domain.errors import MachineFault, NoRoom
+from tradewind.domain.errors import MachineFault
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.reasons import sentence
-from tradewind.domain.rows import ROW, W_PRICE, W_QUANTITY, W_REF, W_TS_LOCAL, W_VALUE, Rows, rows, words
-from tradewind.engine.compose import Machine
+from tradewind.domain.rows import ROW, ROW_BYTES, Rows, rows, words
+from tradewind.engine.compose import Machine, is_plain, straight
 from tradewind.engine.prelude import Prelude, Setup
 from tradewind.engine.snapshot import State, digest, fresh_state, fresh_venue
-from tradewind.strategies.base import Bar, Market, Strategy, Target, memory_of
+from tradewind.strategies.base import Strategy
+
+from .seats import WAKE_ROW, Around, Inbox, Seat, word_of
 
 OUT_ROWS = 1 << 16
+KEPT_BYTES = 1 << 22  # one batch of the journal
 Sink = ports.Sink
-
-
-class Seat:
-    """A Python strategy at its seat: its object, its view, its thinking time."""
-
-    def __init__(self, k: int, strategy: Strategy, market: Market, think_ns: int) -> None:
-        self.k, self.strategy, self.market, self.think_ns = k, strategy, market, think_ns
-        self.memory_dtype = memory_of(strategy)
-        self.busy_until = 0  # one worker: questions that come together are answered one after another
-        self.answers_at: dict[int, int] = {}  # by instrument: when its last answer arrives; until then it is not asked again
-        self.skipped = 0
-
-
-Answers = Callable[["Seat", int, Bar], "Target | None"]
 
 
 class Session:
@@ -54,18 +43,15 @@ class Session:
         self.state: State = fresh_state(machine)
         self.physics: State = fresh_venue(machine)
         self.out = rows(OUT_ROWS)
-        self._words = words(self.out)
-        self._kinds, self._strategies, self._numbers = (self.out[name] for name in ("kind", "strategy", "instrument"))
-        self._drive = machine.drive
-        self._clock = self.state["clock"]
-        self._n_out = self._clock["n_out"]
+        self._drive = self._straight = machine.drive
+        self._words, self._said = self.state.view(np.int64).data, self.out.view(np.uint8).data
+        self._n_out, self._n_wakes = (word_of(machine.state_dtype, "clock", name) for name in ("n_out", "wakes"))
+        self._kept = bytearray()  # journal rows of steps that woke somebody, to be appended together
         self.prelude = Prelude(machine, setup, ts_local)
         self.prelude.set_up_venue(self.physics)
         self.instruments: list[Instrument] = list(setup.instruments)
-        self._scales = [(10.0**x.price_exponent, 10.0**x.quantity_exponent) for x in self.instruments]
-        self.seats = {
-            k: Seat(k, strategy, Market(self.state, k, self.instruments), think) for k, (strategy, think) in (seats or {}).items()
-        }
+        around = Around(self.state, self.instruments, setup.timeframes, Inbox(self.physics))
+        self.seats = {k: Seat(k, strategy, think, around) for k, (strategy, think) in (seats or {}).items()}
         self.rows = 0
         self.emitted = 0
         self.at = (0, 0)  # segment and index of the next tape row
@@ -79,27 +65,53 @@ class Session:
         while start < len(prelude):
             start, why = self._drive(self.state, self.physics, prelude, start, len(prelude), 0, scratch)
             self._check(why)
+        self._straight = straight(self._drive)
         if self.journal is not None:
             self.journal.append(prelude)
 
     # Feeding -------------------------------------------------------------------------------------------------------------
 
     def play(self, tape: Rows, segment: int, start: int = 0, stop: int | None = None) -> None:
-        """Plays rows [start, stop) of a tape segment. Raises MachineFault where a `must` failed."""
+        """Plays rows [start, stop) of a tape segment. Raises MachineFault where a `must` failed.
+
+        All its journal rows are appended when it returns or raises; while strategies are woken they are gathered first.
+        """
         stop = len(tape) if stop is None else stop
-        i = start
-        while i < stop:
-            i, why = self._drive(self.state, self.physics, tape, i, stop, segment, self.out)
-            n = self._n_out.item(0)
-            if n and self.journal is not None:
-                self.journal.append(self.out[:n])
-            self.emitted += n
-            if why == codes.WOKEN:
-                self._wake(n)
-            elif why == codes.FAULT:
-                self._check(why)
+        drive = self._straight if is_plain(tape) else self._drive
+        state, physics, out, words, n_out, journalled = (
+            self.state, self.physics, self.out, self._words, self._n_out, self.journal is not None
+        )  # fmt: skip
+        i, emitted = start, self.emitted
+        try:
+            while i < stop:
+                i, why = drive(state, physics, tape, i, stop, segment, out)
+                n = words[n_out]
+                emitted += n
+                if journalled and n:
+                    self._keep(n, more=why == codes.WOKEN)
+                if why == codes.WOKEN:
+                    self._wake(n)
+                elif why == codes.FAULT:
+                    self._check(why)
+        finally:
+            self.emitted = emitted
+            self._flush()
         self.rows += stop - start
         self.at = (segment, stop)
+
+    def _keep(self, n: int, *, more: bool) -> None:
+        """The next n journal rows; where more come at once, they wait for them."""
+        if more or self._kept:
+            self._kept += self._said[: n * ROW_BYTES]
+            if len(self._kept) >= KEPT_BYTES:
+                self._flush()
+        elif self.journal is not None:
+            self.journal.append(self.out[:n])
+
+    def _flush(self) -> None:
+        if self._kept and self.journal is not None:
+            kept, self._kept = self._kept, bytearray()
+            self.journal.append(np.frombuffer(kept, ROW))
 
     def settle(self, until_ns: int) -> None:
         """Lets what is still under way at the venue arrive, up to a time: one CLOCK row."""
@@ -109,7 +121,7 @@ class Session:
         i = 0
         while i < 1:
             i, why = self._drive(self.state, self.physics, clock, i, 1, -2, scratch)
-            n = int(self._clock["n_out"][0])
+            n = self._words[self._n_out]
             kept = scratch[:n]
             if self.journal is not None and n:
                 inlined = kept["kind"] == codes.TAPE
@@ -129,73 +141,23 @@ class Session:
     # Python strategies ---------------------------------------------------------------------------------------------------
 
     def _wake(self, n: int) -> None:
-        """Asks the strategies whose WAKE rows came last, and puts their answers on their way."""
-        j = n - 1
-        kind = self._kinds.item  # items of columns: a row's record costs as much as a whole compiled step
-        while j >= 0 and kind(j) != codes.WAKE:
-            j -= 1
-        first = j
-        while first > 0 and kind(first - 1) == codes.WAKE:
-            first -= 1
-        for index in range(first, j + 1):
-            seat = self.seats.get(self._strategies.item(index))
-            if seat is not None:
-                self._ask(seat, self._numbers.item(index), self._words[index].tolist())
-
-    def _ask(self, seat: Seat, i: int, w: list[int]) -> None:
-        now, frame, wake = w[W_TS_LOCAL], w[W_VALUE], w[W_REF]
-        if seat.answers_at.get(i, 0) > now:
-            seat.skipped += 1
+        """Asks the strategies of all WAKE rows of the step that ended the call, in their order."""
+        missing, at = self._words[self._n_wakes], n * ROW_BYTES - ROW_BYTES
+        row = WAKE_ROW.unpack_from(self._said, at)
+        if missing == 1 and row[0] == codes.WAKE:  # nearly always
+            if row[2] in self.seats:
+                self.seats[row[2]].ask(row)
             return
-        market = seat.market
-        market.instrument, market.frame, market.now_ns = i, frame, now
-        price_scale, quantity_scale = self._scales[i]
-        bar = Bar(i, self.setup.timeframes[frame], w[W_PRICE] / price_scale, w[W_QUANTITY] / quantity_scale, now)
-        before = self._lend_memory(seat, i)
-        target = seat.strategy.on_bar(bar, market)
-        seat.busy_until = seat.answers_at[i] = max(now, seat.busy_until) + seat.think_ns
-        if before is not None:
-            self._take_memory(seat, before, i, wake)
-        if target is not None:
-            self._send(seat, i, codes.TARGET, quantity=target.quantity, price=target.price, ref=wake)
-
-    def _lend_memory(self, seat: Seat, i: int) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-        """Gives the object its declared memory as the machine holds it; what else it kept does not count."""
-        if seat.memory_dtype is None:
-            return None
-        held: np.ndarray[Any, np.dtype[np.int64]] = self.state[0]["memory"][seat.k, i].copy()
-        seat.strategy.memory = held[: seat.memory_dtype.itemsize // 8].copy().view(seat.memory_dtype)[0]  # type: ignore[attr-defined]
-        return held
-
-    def _take_memory(self, seat: Seat, before: np.ndarray[Any, np.dtype[np.int64]], i: int, wake: int) -> None:
-        """Every changed word becomes a MEMORY row of the answer."""
-        after = np.frombuffer(seat.strategy.memory.tobytes(), np.int64)  # type: ignore[attr-defined]
-        for at in np.flatnonzero(after != before[: len(after)]):
-            self._send(seat, i, codes.MEMORY, ref=int(at), value=int(after[at]))
-
-    def _send(self, seat: Seat, i: int, kind: int, **fields: int) -> None:
-        """One row of an answer into the venue's inbox, behind all that are due no later."""
-        v = self.physics[0]
-        clock = v["clock"]
-        n = int(clock["n_inbox"])
-        inbox = v["inbox"]
-        due = seat.busy_until
-        if n >= len(inbox):
-            raise NoRoom(
-                f"{n} answers are already on their way", where=f"strategy {seat.k}", todo="let it think faster, or wish less often"
-            )
-        at = n
-        while at > 0 and inbox[at - 1]["ts_local"] > due:
-            inbox[at] = inbox[at - 1]
-            at -= 1
-        row = np.zeros(1, ROW)[0]
-        row["kind"], row["marks"], row["strategy"], row["instrument"] = kind, codes.WHOLE, seat.k, i
-        row["ts_local"] = due
-        for name, value in fields.items():
-            row[name] = value
-        inbox[at] = row
-        clock["n_inbox"] = n + 1
-        clock["next_due"] = min(int(clock["next_due"]), due)
+        found = []
+        while missing > 0 and at >= 0:
+            row = WAKE_ROW.unpack_from(self._said, at)
+            at -= ROW_BYTES
+            if row[0] == codes.WAKE:
+                found.append(row)
+                missing -= 1
+        for row in reversed(found):
+            if row[2] in self.seats:
+                self.seats[row[2]].ask(row)
 
     # Looking ----------------------------------------------------------------------------------------------------------------
 

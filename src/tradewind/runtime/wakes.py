@@ -52,13 +52,7 @@ class Wakes:
     def ask(self, state: State, out: Rows, on_tape: bool) -> None:
         """Puts the wakes a step ended with to fresh objects; `state` is as it was for the first ones."""
         last = self.stretches - on_tape
-        stop = len(out)
-        while stop > 0 and out[stop - 1]["kind"] != codes.WAKE:
-            stop -= 1
-        first = stop
-        while first > 0 and out[first - 1]["kind"] == codes.WAKE:
-            first -= 1
-        for index in range(first, stop):
+        for index in np.flatnonzero(out["kind"] == codes.WAKE).tolist():
             self._ask(state, out[index : index + 1], last)
 
     def _ask(self, state: State, row: Rows, stretch: int) -> None:

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from ..domain import ports
 from ..domain.errors import BadUse
 from ..domain.instruments import Instrument
-from ..domain.layout import N_WORDS
+from ..domain.layout import BASE, N_WORDS
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -48,9 +51,22 @@ class Market:
     """What a strategy may look at: the machine's own tables, as they are at the moment of the wake."""
 
     def __init__(self, state: NDArray[np.void], strategy: int, instruments: list[Instrument]) -> None:
-        self._s = state[0]
+        self._s = s = state[0]
         self._k = strategy
         self._instruments = instruments
+        self._scales = [10.0**x.price_exponent for x in instruments]
+        # Views of columns, made once: going down to one number through records costs as much as a compiled step.
+        self._bid: Ints = s["top"]["bid"]
+        self._ask: Ints = s["top"]["ask"]
+        self._base: Ints = s["fact"]["rule"][:, BASE]
+        self._reference: Floats = s["group"]["reference"]
+        self._past: Ints = s["past"]
+        self._closed: Ints = s["bar"]["closed"]
+        self._score: Floats = s["signal"]["score"]
+        self._confidence: Floats = s["signal"]["confidence"]
+        self._held: Ints = s["fact"]["position"]["quantity"][strategy]
+        self._full: Ints = s["size_of"]["quantity"][strategy]
+        self._features: dict[tuple[str, str], NDArray[Any]] = {}
         self.instrument = 0
         self.frame = 0
         self.now_ns = 0
@@ -63,58 +79,54 @@ class Market:
 
     def bid(self) -> float:
         """Best bid in the quote asset."""
-        return self._price(self._s["top"][self.instrument]["bid"])
+        return self._bid.item(self.instrument) / self._scales[self.instrument]
 
     def ask(self) -> float:
         """Best ask in the quote asset."""
-        return self._price(self._s["top"][self.instrument]["ask"])
+        return self._ask.item(self.instrument) / self._scales[self.instrument]
 
     def reference(self) -> float:
         """The consensus price of the instrument's base asset in the reporting currency; 0 where nobody knows."""
-        rule = self._s["fact"]["rule"][self.instrument]
-        return float(self._s["group"][rule[1]]["reference"])
+        return self._reference.item(self._base.item(self.instrument))
 
     def closes(self, n: int) -> NDArray[np.float64]:
         """The last n closes of the bar's timeframe, oldest first; fewer where fewer have closed."""
-        ring = self._s["past"][self.instrument, self.frame]
-        closed = int(self._s["bar"][self.instrument, self.frame]["closed"])
+        ring = self._past[self.instrument, self.frame]
+        closed = self._closed.item(self.instrument, self.frame)
         n = min(n, closed, ring.size)
-        index = np.arange(closed - n, closed) & (ring.size - 1)
-        scaled: NDArray[np.float64] = ring[index] / 10.0 ** self._instruments[self.instrument].price_exponent
+        first, last = (closed - n) & (ring.size - 1), closed & (ring.size - 1)
+        kept = ring[first:last] if first < last else np.concatenate((ring[first:], ring[:last])) if n else ring[:0]
+        scaled: NDArray[np.float64] = kept / self._scales[self.instrument]
         return scaled
 
     def feature(self, name: str, field: str) -> float:
         """A field of a composed feature, of this instrument and timeframe. Raises BadUse where it is not composed."""
-        names = self._s.dtype.names or ()
-        if name not in names:
-            raise BadUse(f"the machine has no feature {name!r}", expected=f"one of {', '.join(names)}")
-        table = self._s[name]
-        record = table[self.instrument, self.frame] if table.ndim == 2 else table[self.instrument]
-        return float(record[field])
+        table = self._features.get((name, field))
+        if table is None:
+            names = self._s.dtype.names or ()
+            if name not in names:
+                raise BadUse(f"the machine has no feature {name!r}", expected=f"one of {', '.join(names)}")
+            table = self._features[name, field] = self._s[name][field]
+        return float(table[self.instrument, self.frame] if table.ndim == 2 else table[self.instrument])
 
     def signal(self) -> tuple[float, float]:
         """Score in [-1, 1] and calibrated confidence of this instrument's signal."""
-        g = self._s["signal"][self.instrument]
-        return float(g["score"]), float(g["confidence"])
+        return self._score.item(self.instrument), self._confidence.item(self.instrument)
 
     # Us -----------------------------------------------------------------------------------------------------------------
 
     def position(self) -> float:
         """This strategy's position in whole base units."""
-        held = self._s["fact"]["position"][self._k, self.instrument]["quantity"]
-        return float(held) / 10.0 ** self._instruments[self.instrument].quantity_exponent
+        return self._held.item(self.instrument) / 10.0 ** self._instruments[self.instrument].quantity_exponent
 
     def size(self) -> int:
         """The quantity (in units) a full position of this strategy has now."""
-        return int(self._s["size_of"][self._k, self.instrument]["quantity"])
+        return self._full.item(self.instrument)
 
     def target(self, share: float, price: float = 0.0) -> Target:
         """A target of `share` (-1 to 1) of this strategy's full size."""
         x = self._instruments[self.instrument]
         return Target(round(share * self.size()) // x.lot * x.lot, round(price * 10**x.price_exponent))
-
-    def _price(self, units: Any) -> float:
-        return float(units) / 10.0 ** self._instruments[self.instrument].price_exponent
 
 
 def wake_frame(strategy: Strategy, timeframes: tuple[str, ...]) -> int:

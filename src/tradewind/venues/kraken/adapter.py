@@ -28,7 +28,10 @@ TOPIC_OF = {name: channel for channel, name in CHANNEL.items()}
 
 
 class KrakenAdapter(base.Market):
-    """Kraken spot. `depth` is the book's depth a side: 10, 25, 100, 500 or 1,000."""
+    """Kraken spot. `depth` is the book's depth a side: 10, 25, 100, 500 or 1,000.
+
+    Books and quotes have no ids: a book message's ref is its time at the venue in ns, a quote's is 0.
+    """
 
     venue = VENUE
     carried = fabric.CHANNELS[:4]
@@ -37,7 +40,6 @@ class KrakenAdapter(base.Market):
     def __init__(self, depth: int = BOOK_DEPTH) -> None:
         super().__init__()
         self.depth = depth
-        self._numbers: dict[tuple[int, str], int] = {}  # messages so far: a ref for what has no id
         self._forming: dict[int, CandleData] = {}
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
@@ -99,16 +101,12 @@ class KrakenAdapter(base.Market):
         if isinstance(data, BookData):
             marks = codes.SNAPSHOT if frame.snapshot else 0
             sides = tuple([level.texts for level in levels] for levels in (data.bids, data.asks))
-            return base.depth(at, sides, exponents, marks, self._next(instrument, fabric.DEPTH), (0, data.checksum))  # type: ignore[arg-type]
+            return base.depth(at, sides, exponents, marks, at.ts_venue, (0, data.checksum))  # type: ignore[arg-type]
         if isinstance(data, TradeData):
             side = codes.BUY if data.side == "buy" else codes.SELL
             return [base.trade(at, side, (words(data.price), words(data.qty)), exponents, data.trade_id)]
         texts = (words(data.bid), words(data.bid_qty), words(data.ask), words(data.ask_qty))
-        return base.quote(at, texts, exponents, self._next(instrument, fabric.QUOTE))
-
-    def _next(self, instrument: int, channel: str) -> int:
-        number = self._numbers[instrument, channel] = self._numbers.get((instrument, channel), 0) + 1
-        return number
+        return base.quote(at, texts, exponents, 0)
 
     def _candle(self, data: CandleData, snapshot: bool, at: At) -> list[Line]:
         """The candle before this one is finished once this one begins. A snapshot only says where we stand."""

@@ -1,0 +1,212 @@
+"""The rim's own book: compiled, one an instrument, judged by the venue's proof at every message.
+
+It shares no code with the machine's books (`market.books`) but the checksum's digits, so that each can bear witness to the
+other. `state` is one line of int64 (S_ names below), `levels` four: keys of bids and asks, then their quantities. A key is the
+price of a bid and minus the price of an ask, ascending, best last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CHAIN, PROOF_CRC32, SELL, SNAPSHOT
+from tradewind.domain.rows import Rows
+from tradewind.kernel.checksum import CRC32_START, crc32_decimal, crc32_final
+from tradewind.kernel.jit import called, compiled, entry
+
+Words = NDArray[np.int64]
+
+S_PROOF, S_KEPT, S_SYNCED, S_LAST, S_FRESH, S_BIDS, S_ASKS, S_HORIZON_BID, S_HORIZON_ASK, S_CHECKED = range(10)
+PASS, HOLD, DROP, GAP, UNWHOLE = range(5)
+"""What a message is: applied; to be kept for a snapshot; known already; not the next one (or its checksum is wrong); no message."""
+
+CAPACITY = 8_192  # levels a side; beyond, the deepest is forgotten and `horizon` remembers how deep the book is complete
+NEAR = 16  # levels at the touch that are compared one by one
+NOWHERE = -(1 << 62)
+CRC_LEVELS = 10
+
+
+@compiled
+def _place(keys: Any, key: int, n: int) -> int:
+    """The last index under n whose key is at most `key`, or -1."""
+    low = max(n - NEAR, 0)
+    if low > 0 and keys[low] > key:
+        high = low
+        low = 0
+        while low < high:
+            middle = (low + high) // 2
+            if keys[middle] <= key:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+    at = n - 1
+    while at >= low and keys[at] > key:
+        at -= 1
+    return at
+
+
+@compiled
+def _put(state: Words, levels: Words, side: int, price: int, quantity: int) -> None:
+    """Sets one level; quantity 0 removes it."""
+    keys = levels[side]
+    quantities = levels[2 + side]
+    key = price if side == BUY else -price
+    n = state[S_BIDS + side]
+    at = _place(keys, key, n)
+    if at >= 0 and keys[at] == key:
+        if quantity > 0:
+            quantities[at] = quantity
+            return
+        for k in range(at, n - 1):
+            keys[k] = keys[k + 1]
+            quantities[k] = quantities[k + 1]
+        state[S_BIDS + side] = n - 1
+    elif quantity > 0:
+        at += 1
+        if n == keys.size:
+            state[S_HORIZON_BID + side] = max(state[S_HORIZON_BID + side], keys[0] if at > 0 else key)
+            if at == 0:
+                return
+            at -= 1
+            for k in range(at):
+                keys[k] = keys[k + 1]
+                quantities[k] = quantities[k + 1]
+        else:
+            for k in range(n, at, -1):
+                keys[k] = keys[k - 1]
+                quantities[k] = quantities[k - 1]
+            state[S_BIDS + side] = n + 1
+        keys[at] = key
+        quantities[at] = quantity
+
+
+@called
+def _cut(state: Words, levels: Words) -> None:
+    """A venue that keeps only the best levels says nothing of what falls out of them."""
+    kept = state[S_KEPT]
+    for side in range(2):
+        extra = state[S_BIDS + side] - kept
+        if extra > 0:
+            for k in range(kept):
+                levels[side, k] = levels[side, k + extra]
+                levels[2 + side, k] = levels[2 + side, k + extra]
+            state[S_BIDS + side] = kept
+
+
+@called
+def _checksum(state: Words, levels: Words) -> int:
+    """CRC32 over the ten best asks, then the ten best bids: bare digits of price and quantity (Kraken, book v2)."""
+    crc = CRC32_START
+    for side in (SELL, BUY):
+        n = state[S_BIDS + side]
+        for k in range(n - 1, max(n - 1 - CRC_LEVELS, -1), -1):
+            crc = crc32_decimal(crc, abs(levels[side, k]))
+            crc = crc32_decimal(crc, levels[2 + side, k])
+    return crc32_final(crc)
+
+
+@compiled
+def _whole(rows: Any) -> bool:
+    """Exactly one depth message."""
+    n = rows.size
+    if n == 0 or rows[0].marks & FIRST == 0 or rows[n - 1].marks & LAST == 0:
+        return False
+    for k in range(n):
+        row = rows[k]
+        if row.kind != DEPTH or row.side & 1 != row.side or row.price < 0 or row.quantity < 0:
+            return False
+        if (k > 0 and row.marks & FIRST) or (k < n - 1 and row.marks & LAST):
+            return False
+    return True
+
+
+@compiled
+def _admits(rows: Any, state: Words) -> int:
+    """PASS where the message follows what the book holds."""
+    first = rows[0]
+    if first.marks & SNAPSHOT:
+        return PASS
+    if state[S_SYNCED] == 0:
+        return HOLD
+    if state[S_PROOF] != PROOF_CHAIN:
+        return PASS
+    if first.ref <= state[S_LAST]:
+        return DROP
+    if first.value == state[S_LAST] or (state[S_FRESH] != 0 and first.value <= state[S_LAST]):
+        return PASS
+    state[S_SYNCED] = 0
+    return GAP
+
+
+@entry
+def judge(rows: Any, state: Words, levels: Words) -> int:
+    """Judge one message and, where it follows, put it into the book: PASS, HOLD, DROP, GAP or UNWHOLE."""
+    if not _whole(rows):
+        return UNWHOLE
+    verdict = _admits(rows, state)
+    if verdict != PASS:
+        return verdict
+    first = rows[0]
+    if first.marks & SNAPSHOT:
+        state[S_BIDS] = 0
+        state[S_ASKS] = 0
+        state[S_HORIZON_BID] = NOWHERE
+        state[S_HORIZON_ASK] = NOWHERE
+    if first.marks & EMPTY == 0:
+        for k in range(rows.size):
+            row = rows[k]
+            _put(state, levels, int(row.side), row.price, row.quantity)
+    state[S_SYNCED] = 1
+    state[S_LAST] = first.ref
+    state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0
+    if state[S_KEPT] > 0:
+        _cut(state, levels)
+    if state[S_PROOF] == PROOF_CRC32:
+        state[S_CHECKED] += 1
+        if _checksum(state, levels) != rows[rows.size - 1].value:
+            state[S_SYNCED] = 0
+            return GAP
+    return PASS
+
+
+class RimBook:
+    """One instrument's book. `proof` is a code of the rule column INTEGRITY, `kept` the levels a side the venue keeps (0: all)."""
+
+    def __init__(self, proof: int, kept: int = 0, capacity: int = CAPACITY) -> None:
+        self.state = np.zeros(S_CHECKED + 1, np.int64)
+        self.state[S_PROOF], self.state[S_KEPT] = proof, kept
+        self.levels = np.zeros((4, capacity), np.int64)
+
+    @property
+    def synced(self) -> bool:
+        """Whether every message since a snapshot was there and proved itself."""
+        return bool(self.state[S_SYNCED])
+
+    @property
+    def last_id(self) -> int:
+        """The `ref` of the last message taken."""
+        return int(self.state[S_LAST])
+
+    def take(self, rows: Rows) -> int:
+        """Judge one whole message and put it in."""
+        code: int = judge(rows, self.state, self.levels)
+        return code
+
+    def lose(self) -> None:
+        """Nobody may read it until a snapshot."""
+        self.state[S_SYNCED] = 0
+
+    def side(self, side: int, deepest: int = CAPACITY) -> list[tuple[int, int]]:
+        """(price, quantity) of the best levels of a side, best first."""
+        n = int(self.state[S_BIDS + side])
+        start = max(0, n - deepest)
+        prices = np.abs(self.levels[side, start:n])[::-1].tolist()
+        return list(zip(prices, self.levels[2 + side, start:n][::-1].tolist(), strict=True))
+
+    def complete(self, side: int) -> bool:
+        """Whether no level of the side was ever forgotten for want of room."""
+        return int(self.state[S_HORIZON_BID + side]) == NOWHERE
