@@ -58,8 +58,9 @@ def _words(sentence: str) -> str:
 def pages() -> dict[str, str]:
     """Every page made from code, by its path in the repository."""
     from tradewind.fabric import policy
+    from tradewind.venues import page as venues
 
-    return {"docs/codes.md": codes_page(), "docs/policy.md": policy.page()}
+    return {"docs/codes.md": codes_page(), "docs/policy.md": policy.page(), "docs/venues.md": venues.page()}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ from pathlib import Path
 import msgspec
 
 from tradewind.domain.errors import TradewindError
+from tradewind.venues.binance.facts import SPOT_FACTS, USDM_FACTS
+from tradewind.venues.coinbase.facts import FACTS as COINBASE_FACTS
+from tradewind.venues.facts import NAMES, guesses, shown
+from tradewind.venues.kraken.facts import FACTS as KRAKEN_FACTS
 
 from .config import FILE_NAME, Loaded
 from .config.units import duration
@@ -60,6 +64,7 @@ class Report(msgspec.Struct, frozen=True):
     ok: bool
     checks: list[Check]
     guesses: list[Guess]
+    unconfirmed: list[Guess]  # rules of venues that no witness confirms; `key` is the document
     paths: list[Place]
     exit_code: int
 
@@ -70,7 +75,9 @@ def doctor(options: DoctorOptions, environment: Mapping[str, str]) -> Report:
     checks = [*_python(), *_machine(), *_folder_checks(environment), configuration]
     bad = [check for check in checks if check.state == BAD]
     code = 0 if not bad else 2 if bad == [configuration] else 1
-    return Report(not bad, checks, _guesses(loaded) if loaded else [], places(options, loaded, environment), code)
+    return Report(
+        not bad, checks, _guesses(loaded) if loaded else [], list(_unconfirmed()), places(options, loaded, environment), code
+    )
 
 
 # Configuration -----------------------------------------------------------------------------------------------------------
@@ -93,6 +100,13 @@ def _guesses(loaded: Loaded) -> list[Guess]:
             if loaded.origin(f"venues.{name}.{leg}_ns") == "default":
                 found.append(Guess(f"{leg} latency of {whose}", duration(value), f"venues.{name}.{leg}_ns"))
     return found
+
+
+def _unconfirmed() -> Iterator[Guess]:
+    tables = {"binance": SPOT_FACTS, "binance-usdm": USDM_FACTS, "kraken": KRAKEN_FACTS, "coinbase": COINBASE_FACTS}
+    for venue, facts in tables.items():
+        for name, fact in guesses(facts):
+            yield Guess(f"{venue}: {NAMES.get(name, name)}", shown(fact), f"{fact.source} ({fact.date})")
 
 
 # The machine ---------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ def run(options: DoctorOptions, frame: Frame) -> Answer:
                 [(g.name, g.value, g.key) for g in report["guesses"]],
             )
         )
+        told = [(g.name, g.value, g.key) for g in report["unconfirmed"]]
+        blocks.append(Table("rules of venues nobody confirmed", ("what", "value", "document"), told))
     folders = [(item.name, item.path, _state(item.exists, item.writable), item.size_bytes) for item in report["paths"]]
     blocks.append(Table("folders", ("what", "path", "state", "bytes"), folders))
     return Answer(report, blocks=blocks, exit_code=report["exit_code"])
@@ -31,4 +33,4 @@ def _state(exists: bool, writable: bool) -> str:
     return ("there" if exists else "not yet there") + (", writable" if writable else ", not writable")
 
 
-DOCTOR = Command("doctor", DoctorOptions, ("ok", "checks", "guesses", "paths"), run)
+DOCTOR = Command("doctor", DoctorOptions, ("ok", "checks", "guesses", "unconfirmed", "paths"), run)
