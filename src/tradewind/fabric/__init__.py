@@ -5,4 +5,7 @@ In: a venue's adapter (bytes to rows), a transport (sockets), a clock, randomnes
 
 Read in this order: `streams` (what conditions there are), `lanes` (one stream), `links` (one connection), `feeds` (one
 venue); beside them `transport`, `websocket`, `http`, `budget`, `clockskew`, `policy`.
+
+From rows to data that can be trusted: `store` (one folder), `sieve` (what the machine makes of each raw row), `ingest`, `minutes`,
+`gaps`, `entries`, then `catalogue`, `quarantine`, `verify`.
 """

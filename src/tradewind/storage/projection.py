@@ -75,8 +75,22 @@ ROW_FIELDS = (
 QUARANTINE = Table(
     "quarantine", (), {**{name: name for name in ROW_FIELDS}, "reason": ""}, "refused rows, whole, with the code of the reason"
 )
-TABLES = {table.name: table for table in (TRADES, QUOTES, DEPTH, BARS, FUNDING, STREAMS, OBSERVATIONS, QUARANTINE)}
+MINUTES = Table(
+    "minutes",
+    (),
+    {
+        **PLACE, "open_units": "ref", "high_units": "", "low_units": "", "close_units": "price", "volume_units": "quantity",
+        "trades": "",
+    },
+    "bars of a minute made from the trades that were taken; ts_venue is the bar's end",
+)  # fmt: skip
+TABLES = {table.name: table for table in (TRADES, QUOTES, DEPTH, BARS, FUNDING, STREAMS, OBSERVATIONS, QUARANTINE, MINUTES)}
 OF_KIND = {kind: table for table in TABLES.values() for kind in table.kinds}
+CHANNELS = {
+    "trades": "trade", "quotes": "quote", "depth": "depth", "bars": "bar", "funding": "funding", "streams": "stream",
+    "observations": "observation",
+}  # fmt: skip
+"""The channel whose rows a table holds; with venue and instrument it names a series."""
 EXPONENTS = ("price_exponent", "quantity_exponent")
 ORIGIN = ("origin", "at")
 

@@ -94,11 +94,12 @@ class Records:
     def rows(self, name: str, **equal: Any) -> list[dict[str, Any]]:
         """The rows of a table whose columns have these values, in order of the primary key."""
         table = self.table(name)
+        names = [f"{column.name}" for column in table.columns]  # plain text: SQLAlchemy's own strings are a subclass
         asked = table.select().order_by(*table.primary_key.columns)
         for column, value in equal.items():
             asked = asked.where(table.c[column] == value)
         with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(asked).mappings()]
+            return [dict(zip(names, row, strict=True)) for row in connection.execute(asked)]
 
     def put(self, connection: sa.Connection, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Inserts rows, in the place of those with the same primary key."""

@@ -1,0 +1,215 @@
+"""A tape becomes lake rows, quarantine and catalogue; every raw row ends in exactly one of three places.
+
+    raw = accepted + quarantined + duplicates
+
+Segment by segment: the sieve says what the machine makes of each row, what the lake already has is a duplicate, the rest goes
+into the lake or into quarantine with its reason and its place in the raw segment. A segment is written down in the records
+last; one whose writing was cut is taken out of the lake again before the next attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewind.domain import codes
+from tradewind.domain.rows import Rows
+from tradewind.storage.lake import Part
+from tradewind.storage.projection import CHANNELS, OF_KIND, Piece, Source, origin_of, pieces
+from tradewind.storage.tape import Tape, TapeSegment
+
+from . import entries, gaps, minutes
+from .sieve import TAKEN, TWICE, Judge, Sieve
+from .store import Store
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Say = Callable[[str], None]
+IDENTITY = {
+    "trades": ("trade_id", "ts_venue", "side", "price_units", "quantity_units"),
+    "bars": ("timeframe", "ts_venue", "open_units", "high_units", "low_units", "close_units", "volume_units"),
+}
+"""What makes two rows of a series one event told twice. Depth and quotes have no such key: their order is what they mean."""
+DATABLE = 1 << 62
+
+
+class Ingested(msgspec.Struct, kw_only=True):
+    """What an ingest did; counts of rows. `known` are segments that were there already; `other` rows belong to no table."""
+
+    raw: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    other: int = 0
+    segments: int = 0
+    known: int = 0
+    series: int = 0
+    gaps: int = 0
+    entries: int = 0
+
+
+def ingest(store: Store, tape: Tape, judge: Judge | None = None, say: Say = lambda line: None) -> Ingested:
+    """Takes a tape into the store. Safe to repeat: what is there already is only counted."""
+    work = _Ingest(store, tape, judge)
+    for index, segment in enumerate(tape.manifest.segments):
+        work.segment(index, segment)
+        say(f"{tape.folder.name}: segment {index + 1} of {len(tape.manifest.segments)}, {work.done.raw:,} rows")
+    work.finish()
+    return work.done
+
+
+class _Ingest:
+    def __init__(self, store: Store, tape: Tape, judge: Judge | None) -> None:
+        self.store, self.tape = store, tape
+        manifest = tape.manifest
+        self.sieve = Sieve(manifest.instruments, manifest.streams, judge, manifest.notes)
+        self.known = {row["digest"] for row in store.records.rows("segments")}
+        self.gaps = gaps.Watch(manifest.instruments, manifest.streams)
+        self.done = Ingested()
+        self.touched: set[Part] = set()
+        self.series: set[tuple[str, str, str]] = set()
+
+    def segment(self, index: int, segment: TapeSegment) -> None:
+        rows = self.tape.segment(index)
+        fates = self.sieve.fates(rows)
+        told = self.gaps.see(rows, fates, segment.sha256)
+        self.done.segments += 1
+        self.done.raw += len(rows)
+        if segment.sha256 in self.known:
+            self.done.known += 1
+            self.done.duplicates += len(rows)
+            return
+        self.known.add(segment.sha256)
+        run = f"ingest {segment.sha256}"
+        if self.store.records.rows("runs", id=run, state="started"):
+            take_out(self.store, origin_of(segment.sha256))
+        self._note_run(run, "started")
+        other = ~np.isin(rows["kind"], list(OF_KIND))
+        source = Source(origin_of(segment.sha256), self.tape.manifest.instruments)
+        self._mark_duplicates(rows, fates, source)
+        taken = np.flatnonzero((fates == TAKEN) & ~other)
+        refused = np.flatnonzero((fates > 0) & ~other)
+        made = list(pieces(rows[taken], taken, source))
+        self.store.lake.append(made)
+        self.store.lake.append(pieces(rows[refused], refused, source, fates[refused]))
+        self.touched |= {Part(piece.venue, piece.instrument, piece.day) for piece in made if piece.table == "trades"}
+        self._record(index, segment, rows, fates, other, told)
+        self._note_run(run, "done")
+
+    def finish(self) -> None:
+        """Bars of the days that got trades, and the gaps that were still open."""
+        for part in sorted(self.touched):
+            minutes.derive(self.store.lake, part)
+        with self.store.records.change() as connection:
+            found = self.gaps.close()
+            self.store.records.put(connection, "gaps", found)
+            self.done.gaps += len(found)
+        refresh(self.store, self.series)
+        self.done.series = len(self.series)
+
+    def _mark_duplicates(self, rows: Rows, fates: NDArray[np.int16], source: Source) -> None:
+        """Sets TWICE on taken trades and bars that the lake, or an earlier row here, has already."""
+        import polars as pl
+
+        mine = np.flatnonzero((fates == TAKEN) & np.isin(rows["kind"], (codes.TRADE, codes.BAR)))
+        for piece in pieces(rows[mine], mine, source):
+            names = list(IDENTITY[piece.table])
+            frame = piece.frame
+            twice = frame.select(pl.struct(names).is_first_distinct().not_()).to_series()
+            there = self._there(piece, names)
+            if there.height:
+                fresh = frame.select(*names, "at").join(there, on=names, how="anti")["at"]
+                twice = twice | ~frame["at"].is_in(fresh.implode())
+            if piece.table == "trades":
+                twice = twice & (frame["trade_id"] != 0)
+            fates[frame["at"].filter(twice).to_numpy()] = TWICE
+
+    def _there(self, piece: Piece, names: list[str]) -> pl.DataFrame:
+        part = Part(piece.venue, piece.instrument, piece.day)
+        return self.store.lake.part(piece.table, part).select(names).unique()
+
+    def _record(
+        self, index: int, segment: TapeSegment, rows: Rows, fates: NDArray[np.int16], other: NDArray[np.bool_], told: list[Any]
+    ) -> None:
+        records, manifest = self.store.records, self.tape.manifest
+        counted = [int(np.sum(which & ~other)) for which in (fates == TAKEN, fates > 0, fates == TWICE)]
+        made = entries.entries_of(rows, fates, segment.sha256, manifest.instruments)
+        with records.change() as connection:
+            records.put(connection, "gaps", told)
+            records.put(connection, "quarantine", made)
+            records.put(connection, "sources", self._sources(rows, fates, segment.sha256))
+            records.put(
+                connection,
+                "segments",
+                [
+                    {
+                        "digest": segment.sha256, "tape": str(self.tape.folder.absolute()), "place": index, "rows": len(rows),
+                        "first_ts": segment.first_ts, "last_ts": segment.last_ts, "accepted": counted[0],
+                        "quarantined": counted[1], "duplicates": counted[2], "other": int(other.sum()),
+                        "machine": self.sieve.judge.hash, "ingested_ns": self.store.clock(),
+                    }
+                ],
+            )  # fmt: skip
+        self.done.accepted += counted[0]
+        self.done.quarantined += counted[1]
+        self.done.duplicates += counted[2]
+        self.done.other += int(other.sum())
+        self.done.gaps += len(told)
+        self.done.entries += len(made)
+
+    def _sources(self, rows: Rows, fates: NDArray[np.int16], digest: str) -> list[dict[str, Any]]:
+        """What the segment gave to each series and day."""
+        event = np.where(rows["ts_venue"] > 0, rows["ts_venue"], rows["ts_local"]) // codes.DAY
+        keys = np.stack([rows["kind"].astype(np.int64), rows["instrument"].astype(np.int64), event])
+        found, which = np.unique(keys, axis=1, return_inverse=True)
+        made: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+        for n, (kind, instrument, day) in enumerate(found.T.tolist()):
+            if kind not in OF_KIND:
+                continue
+            mine = fates[which.reshape(-1) == n]
+            series = series_of(self.tape.manifest.instruments[instrument], CHANNELS[OF_KIND[kind].name])
+            self.series.add(series)
+            row = made.setdefault((*series, str(np.datetime64(day, "D"))), {"rows": 0, "quarantined": 0, "duplicates": 0})
+            row["rows"] += int(np.sum(mine == TAKEN))
+            row["quarantined"] += int(np.sum(mine > 0))
+            row["duplicates"] += int(np.sum(mine == TWICE))
+        names = ("venue", "instrument", "channel", "day")
+        return [{**dict(zip(names, key, strict=True)), "digest": digest, **row} for key, row in made.items()]
+
+    def _note_run(self, run: str, state: str) -> None:
+        now = self.store.clock()
+        row = {"id": run, "command": "data ingest", "started_ns": now, "ended_ns": now, "state": state, "details": ""}
+        with self.store.records.change() as connection:
+            self.store.records.put(connection, "runs", [row])
+
+
+def take_out(store: Store, origin: int) -> int:
+    """Removes every lake row of one segment; returns how many. Other rows stay as they are."""
+    import polars as pl
+
+    gone = 0
+    for table in (*CHANNELS, "quarantine"):
+        for part in store.lake.parts(table):
+            frame = store.lake.part(table, part)
+            kept = frame.filter(pl.col("origin") != origin)
+            if kept.height < frame.height:
+                store.lake.replace(table, part, kept)
+                gone += frame.height - kept.height
+    return gone
+
+
+def series_of(instrument: Any, channel: str) -> tuple[str, str, str]:
+    """(venue, instrument, channel)."""
+    return instrument.venue, instrument.name.partition(":")[2], channel
+
+
+def refresh(store: Store, series: set[tuple[str, str, str]]) -> None:
+    """Makes the coverage rows of these series again, from their sources, the gaps and the lake's times."""
+    from . import catalogue
+
+    catalogue.refresh(store, series)

@@ -1,0 +1,163 @@
+"""Every raw row ends in exactly one place, and the lake is what the raw tapes make it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tradewind.domain import codes, reasons
+from tradewind.fabric import catalogue, ingest, quarantine
+from tradewind.fabric.verify import verify
+from tradewind.storage import tape as tapes
+from tradewind.storage.lake import Part
+from tradewind.storage.projection import CHANNELS, origin_of
+
+from . import markets
+
+
+def verified(store) -> object:
+    return verify(store, judge_for=lambda _: markets.judge())
+
+
+def test_rows_go_where_they_belong(tmp_path: Path) -> None:
+    made = markets.market(10, wild=(40, 41, 77))
+    with markets.store(tmp_path / "s") as store:
+        done = ingest.ingest(store, markets.tape(tmp_path / "t", made), markets.judge())
+        assert (done.raw, done.quarantined, done.duplicates) == (len(made), 3, 0)
+        assert done.accepted == len(made) - 3
+        kept = {name: store.lake.scan(name).collect().height for name in (*CHANNELS, "quarantine")}
+        assert kept["trades"] == (made["kind"] == codes.TRADE).sum() - 3
+        assert kept["quotes"] == (made["kind"] == codes.QUOTE).sum()
+        assert kept["quarantine"] == 3
+        refused = store.lake.scan("quarantine").sort("ref").collect()
+        assert refused["ref"].to_list() == [41, 42, 78]
+        assert set(refused["reason"]) == {reasons.IMPOSSIBLE_JUMP}
+        assert [made[at]["ref"] for at in refused["at"]] == [41, 42, 78]
+
+
+def test_the_lake_is_a_projection(tmp_path: Path) -> None:
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "a", markets.market(6, wild=(9,))), markets.judge())
+        later = markets.market(5, seed=2, first=markets.START + codes.DAY)
+        ingest.ingest(store, markets.tape(tmp_path / "b", later), markets.judge())
+        found = verified(store)
+        assert found.equal
+        assert found.partitions > 8
+        part = store.lake.parts("trades")[0]
+        frame = store.lake.part("trades", part)
+        third = pl.int_range(pl.len()) == 3
+        store.lake.replace("trades", part, frame.with_columns(pl.col("price_units") + third.cast(pl.Int64)))
+        found = verified(store)
+        assert not found.equal
+        assert found.differs == ["trades/" + "/".join(part)]
+
+
+def test_a_flipped_raw_bit_is_told(tmp_path: Path) -> None:
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "a", markets.market(3)), markets.judge())
+        file = tmp_path / "a" / "00000.rows"
+        data = bytearray(file.read_bytes())
+        data[1000] ^= 4
+        file.write_bytes(bytes(data))
+        found = verified(store)
+        assert not found.equal
+        assert "sha256" in found.unproven[0]
+
+
+def test_the_same_tape_again_is_all_duplicates(tmp_path: Path) -> None:
+    tape = markets.tape(tmp_path / "t", markets.market(4))
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, tape, markets.judge())
+        before = {table: store.lake.digests(table) for table in CHANNELS}
+        again = ingest.ingest(store, tape, markets.judge())
+        assert (again.known, again.accepted, again.duplicates) == (1, 0, again.raw)
+        assert {table: store.lake.digests(table) for table in CHANNELS} == before
+
+
+def test_trades_of_two_recorders_are_told_once(tmp_path: Path) -> None:
+    made = markets.market(6)
+    trades = made[made["kind"] == codes.TRADE]
+    late = trades[len(trades) // 2 :].copy()
+    late["ts_local"] += 777
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "a", made), markets.judge())
+        done = ingest.ingest(store, markets.tape(tmp_path / "b", late), markets.judge())
+        assert (done.duplicates, done.accepted) == (len(late), 0)
+        assert verified(store).equal
+
+
+def test_a_cut_ingest_is_taken_out_and_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = markets.tape(tmp_path / "t", markets.market(4, wild=(3,)))
+    with markets.store(tmp_path / "s") as store:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(ingest._Ingest, "_record", _interrupt)
+            ingest.ingest(store, tape, markets.judge())
+        assert store.lake.scan("trades").collect().height
+        assert not store.records.rows("segments")
+        done = ingest.ingest(store, tape, markets.judge())
+        assert done.duplicates == 0
+        assert verified(store).equal
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking a whole store takes minutes
+@given(data=st.data())
+def test_raw_is_accepted_and_quarantined_and_duplicates(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The law, over tapes with wild prints, rows told twice, torn quotes, bad numbers, overlapping tapes and small segments."""
+    folder = tmp_path_factory.mktemp("law")
+    draw = data.draw
+    made = markets.market(draw(st.integers(1, 3)), seed=draw(st.integers(0, 99)), wild=tuple(draw(st.lists(st.integers(0, 30)))))
+    index = st.integers(0, len(made) - 1)
+    made["price"][draw(st.lists(index, max_size=3))] = draw(st.sampled_from((0, -5, 1 << 61)))
+    made["quantity"][draw(st.lists(index, max_size=3))] = -1
+    keep = np.ones(len(made), bool)
+    keep[draw(st.lists(index, max_size=4))] = False
+    twice = np.sort(np.concatenate([np.flatnonzero(keep), draw(st.lists(index, max_size=4))]).astype(int))
+    made = made[twice]
+    with pytest.MonkeyPatch.context() as patch, markets.store(folder / "s") as store:
+        patch.setattr(tapes, "SEGMENT_ROWS", draw(st.sampled_from((7, 50, 1 << 20))))
+        ingest.ingest(store, markets.tape(folder / "a", made), markets.judge())
+        part = made[draw(index) % len(made) :]
+        ingest.ingest(store, markets.tape(folder / "b", part), markets.judge())
+        segments = store.records.rows("segments")
+        for row in segments:
+            assert row["rows"] == row["accepted"] + row["quarantined"] + row["duplicates"]
+        lake = {name: store.lake.scan(name).collect() for name in (*CHANNELS, "quarantine")}
+        rows_kept = pl.concat([frame.select("origin", "at") for frame in lake.values()])
+        assert rows_kept.is_duplicated().sum() == 0, "a row in two places"
+        assert rows_kept.height == sum(row["accepted"] + row["quarantined"] for row in segments)
+        assert lake["quarantine"].height == sum(entry.rows for entry in quarantine.entries(store))
+        assert set(rows_kept["origin"]) <= {origin_of(row["digest"]) for row in segments}
+        covered = catalogue.coverage(store)
+        assert sum(row.rows for row in covered) == sum(row["accepted"] for row in segments)
+
+
+def test_minutes_are_the_bars_of_the_trades(tmp_path: Path) -> None:
+    made = markets.market(5)
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "t", made), markets.judge())
+        bars = store.lake.part("minutes", Part("binance", "BTC/USDT", "2023-12-09"))
+        trades = made[(made["kind"] == codes.TRADE) & (made["instrument"] == 0)]
+        ends = (trades["ts_venue"] // codes.MINUTE + 1) * codes.MINUTE
+        assert bars["ts_venue"].to_list() == sorted(set(ends.tolist()))
+        for end, opened, high, low, close, volume, count in bars.select(
+            "ts_venue", "open_units", "high_units", "low_units", "close_units", "volume_units", "trades"
+        ).iter_rows():
+            mine = trades[ends == end]
+            wanted = (
+                mine["price"][0],
+                mine["price"].max(),
+                mine["price"].min(),
+                mine["price"][-1],
+                mine["quantity"].sum(),
+                len(mine),
+            )
+            assert (opened, high, low, close, volume, count) == tuple(int(x) for x in wanted)
