@@ -55,7 +55,7 @@ class Watch:
     def close(self) -> list[dict[str, Any]]:
         """The gaps that last to the tape's end."""
         return [
-            self._gap(*self._series(source), start, self._now, cause, digest)
+            self._gap(self._series(source), start, self._now, cause, digest)
             for (source, _), (start, cause, digest) in self._open.items()
         ]
 
@@ -65,7 +65,7 @@ class Watch:
         if int(row["value"]) != codes.SYNCED:
             cause = f"{CONDITIONS[int(row['value'])]}" if 0 <= row["value"] < len(CONDITIONS) else f"condition {row['value']}"
             self._open[source, "rim"] = (now, cause, digest)
-        return [self._gap(*self._series(source), was[0], now, was[1], was[2])] if was and was[0] < now else []
+        return [self._gap(self._series(source), was[0], now, was[1], was[2])] if was and was[0] < now else []
 
     def _heard(self, key: int, rows: Rows, fates: NDArray[np.int16], digest: str) -> list[dict[str, Any]]:
         """Silence, missing bars, and stretches that broke a book."""
@@ -77,11 +77,11 @@ class Watch:
             ends = np.concatenate([[self._last.get(key, int(rows["ts_venue"][0]) - int(length[0]))], rows["ts_venue"]])
             self._last[key] = int(rows["ts_venue"][-1])
             missing = np.flatnonzero((np.diff(ends) > length) & (ends[:-1] > 0))
-            return [self._gap(*series, int(ends[n]), int(ends[n + 1] - length[n]), MISSING, digest) for n in missing]
+            return [self._gap(series, int(ends[n]), int(ends[n + 1] - length[n]), MISSING, digest) for n in missing]
         heard = np.concatenate([[self._last.get(key, int(times[0]))], times])
         self._last[key] = int(times[-1])
         silent = np.flatnonzero(np.diff(heard) > SILENCE_NS)
-        found = [self._gap(*series, int(heard[n]), int(heard[n + 1]), SILENT, digest) for n in silent]
+        found = [self._gap(series, int(heard[n]), int(heard[n + 1]), SILENT, digest) for n in silent]
         return found + self._broken(series, times, fates, digest)
 
     def _broken(
@@ -94,7 +94,7 @@ class Watch:
         found = []
         for start, stop in edges.reshape(-1, 2).tolist():
             healed = int(times[stop]) if stop < len(times) else int(times[-1])
-            found.append(self._gap(*series, int(times[start]), healed, reasons.name(int(fates[start])), digest))
+            found.append(self._gap(series, int(times[start]), healed, reasons.name(int(fates[start])), digest))
         return found
 
     def _series(self, source: int) -> tuple[str, str, str]:
@@ -102,7 +102,7 @@ class Watch:
         return stream.venue, short_name(self.instruments[stream.instrument]), stream.channel
 
     @staticmethod
-    def _gap(venue: str, instrument: str, channel: str, start: int, stop: int, cause: str, digest: str) -> dict[str, Any]:
-        name = hashlib.sha256(f"{venue} {instrument} {channel} {start} {cause}".encode()).hexdigest()[:16]
-        series = {"venue": venue, "instrument": instrument, "channel": channel}
-        return {"id": name, **series, "start_ns": start, "stop_ns": stop, "cause": cause, "digest": digest}
+    def _gap(series: tuple[str, str, str], start: int, stop: int, cause: str, digest: str) -> dict[str, Any]:
+        name = hashlib.sha256(f"{' '.join(series)} {start} {cause}".encode()).hexdigest()[:16]
+        named = dict(zip(("venue", "instrument", "channel"), series, strict=True))
+        return {"id": name, **named, "start_ns": start, "stop_ns": stop, "cause": cause, "digest": digest}
