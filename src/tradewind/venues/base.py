@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from tradewind.domain.rows import ROW, Rows, pack_range, rows
 from tradewind.venues.adapter import Answer, Fact, Quota, Reading, Refused, Topic
 from tradewind.venues.imported import MAX_STREAMS
 from tradewind.venues.numbers import one_unit
+from tradewind.venues.scanner import Layout, Scanner
 
 MAX_FRAME_BYTES = 4 << 20  # longer frames are refused unread
 SHOWN_BYTES = 120
@@ -36,6 +38,7 @@ class Market:
         self.instruments: list[Instrument] = []
         self.streams: list[Stream] = []
         self.index: dict[str, int] = {}
+        self.scanner: Scanner | None = None  # knows the common frames; without it all are decoded the slow way
 
     def channels(self) -> Sequence[str]:
         """The channels this venue has."""
@@ -49,9 +52,19 @@ class Market:
         if len(instruments) * len(self.carried) > MAX_STREAMS:
             raise BadUse(f"more than {MAX_STREAMS} streams", where=self.venue, todo="follow fewer symbols")
         self.instruments, self.index = list(instruments), index
+        self.scanner = self._scanner()
         self.streams = [
             Stream(venue=self.venue, channel=channel, instrument=at) for at in range(len(instruments)) for channel in self.carried
         ]
+
+    def layouts(self) -> Sequence[Layout]:
+        """The venue's common frames."""
+        return ()
+
+    def _scanner(self) -> Scanner | None:
+        layouts = self.layouts()
+        symbols = [(made.symbol, made.price_exponent, made.quantity_exponent) for made in self.instruments]
+        return Scanner(layouts, symbols, len(self.carried)) if layouts else None
 
     def source(self, instrument: int, channel: str) -> int:
         """The index of an instrument's channel in `streams`."""
@@ -67,17 +80,25 @@ class Market:
     def read(self, frame: bytes, ts_local: int) -> Reading:
         """Everything a frame holds. Never raises: what cannot be read is refused, with its beginning."""
         if len(frame) > MAX_FRAME_BYTES:
-            return _refuse("a frame of more than 4 MiB", frame)
+            return refuse("a frame of more than 4 MiB", frame)
+        if self.scanner is not None:
+            rows = self.scanner.scan(frame, ts_local)
+            if rows is not None:
+                return Reading(rows)
+        return self.decoded(frame, ts_local)
+
+    def decoded(self, frame: bytes, ts_local: int) -> Reading:
+        """The same, without the scanner."""
         try:
             return self._read(frame, ts_local)
         except BadData as error:
-            return _refuse(error.what, frame)
+            return refuse(error.what, frame)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _refuse(_placeless(str(error)), frame)
+            return refuse(_placeless(str(error)), frame)
         except RecursionError:
-            return _refuse("nested too deep", frame)
+            return refuse("nested too deep", frame)
         except (ValueError, OverflowError, TypeError) as error:  # a frame is hostile input: whatever it provokes is its refusal
-            return _refuse(f"unreadable: {type(error).__name__}", frame)
+            return refuse(f"unreadable: {type(error).__name__}", frame)
 
     def _read(self, frame: bytes, ts_local: int) -> Reading:
         raise NotImplementedError
@@ -92,7 +113,7 @@ class Market:
         return Quota(retry_after_ns=retry_after(answer), banned=answer.status == BANNED)
 
 
-def _refuse(reason: str, frame: bytes, topic: Topic | None = None) -> Reading:
+def refuse(reason: str, frame: bytes, topic: Topic | None = None) -> Reading:
     return Reading(NO_ROWS, refused=[Refused(reason=reason[:SHOWN_BYTES], text=bytes(frame[:SHOWN_BYTES]), topic=topic)])
 
 
@@ -157,20 +178,34 @@ def table(lines: Sequence[Line]) -> Rows:
     return np.array(lines, ROW) if lines else NO_ROWS
 
 
+def side_of(word: str, words: tuple[str, str]) -> int:
+    """BUY for the first of `words`, SELL for the second. Raises BadData for any other."""
+    if word not in words:
+        raise BadData("a side that is neither", expected=" or ".join(words))
+    return words.index(word)
+
+
+Levels = Iterable[tuple[int, str, str]]
+"""(side, price, quantity), in the order they are told."""
+
+
+def both(bids: Iterable[tuple[str, str]], asks: Iterable[tuple[str, str]]) -> Levels:
+    """The bids, then the asks."""
+    return chain(((codes.BUY, *level) for level in bids), ((codes.SELL, *level) for level in asks))
+
+
 def depth(
-    at: At, sides: tuple[Iterable[tuple[str, str]], Iterable[tuple[str, str]]], exponents: tuple[int, int], marks: int, ref: int,
-    ends: tuple[int, int] = (0, 0),
+    at: At, levels: Levels, exponents: tuple[int, int], marks: int, ref: int, ends: tuple[int, int] = (0, 0),
 ) -> list[Line]:  # fmt: skip
-    """One depth message, bids first; `ends` are the values of its first and of its last row. Raises BadData."""
+    """One depth message; `ends` are the values of its first and of its last row. Raises BadData."""
     lines = []
-    for side, levels in enumerate(sides):
-        for price_text, quantity_text in levels:
-            price, quantity = one_unit(price_text, exponents[0]), one_unit(quantity_text, exponents[1])
-            if price <= 0 or quantity < 0:
-                raise BadData("a level without a price, or below zero", expected="a price above zero, a quantity not below")
-            lines.append(
-                [codes.DEPTH, side, marks, at.source, at.instrument, 0, 0, 0, at.ts_venue, at.ts_local, price, quantity, ref, 0]
-            )
+    for side, price_text, quantity_text in levels:
+        price, quantity = one_unit(price_text, exponents[0]), one_unit(quantity_text, exponents[1])
+        if price <= 0 or quantity < 0:
+            raise BadData("a level without a price, or below zero", expected="a price above zero, a quantity not below")
+        lines.append(
+            [codes.DEPTH, side, marks, at.source, at.instrument, 0, 0, 0, at.ts_venue, at.ts_local, price, quantity, ref, 0]
+        )
     if not lines:
         marks |= codes.EMPTY
         lines.append([codes.DEPTH, 0, marks, at.source, at.instrument, 0, 0, 0, at.ts_venue, at.ts_local, 0, 0, ref, 0])

@@ -14,10 +14,11 @@ from tradewind.venues import adapter as fabric
 from tradewind.venues import base
 from tradewind.venues.adapter import Answer, Ask, Notice, Page, Quota, Reading, Topic
 from tradewind.venues.base import NO_ROWS, At
-from tradewind.venues.binance import answers, stream, wire
+from tradewind.venues.binance import answers, layouts, stream, wire
 from tradewind.venues.binance.facts import SPOT_FACTS, USDM_FACTS
 from tradewind.venues.binance.market import to_ns
 from tradewind.venues.numbers import one_unit, rounded_unit
+from tradewind.venues.scanner import Layout, Scanner
 
 TRADE_STREAM = {False: "trade", True: "aggTrade"}
 RATE_EXPONENT = 9  # funding rates are kept in 1e-9
@@ -37,7 +38,13 @@ class BinanceAdapter(base.Market):
         self.facts = USDM_FACTS if self.futures else SPOT_FACTS
         self.aggregated = self.futures if aggregated is None else aggregated
         self.carried = fabric.CHANNELS if self.futures else fabric.CHANNELS[:4]
+        self._snapshots = Scanner([layouts.SNAPSHOT], (), len(self.carried))
         self._api = "/fapi/v1/" if self.futures else "/api/v3/"
+
+    def layouts(self) -> Sequence[Layout]:
+        """Depth, quotes and the trades this adapter takes."""
+        trades = layouts.AGG_TRADE if self.aggregated else layouts.USDM_TRADE if self.futures else layouts.SPOT_TRADE
+        return (*(layouts.USDM if self.futures else layouts.SPOT), trades)
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 
@@ -99,8 +106,8 @@ class BinanceAdapter(base.Market):
     def _depth(self, heard: wire.DepthUpdate, ts_local: int) -> Rows:
         at = self._at(heard.symbol, fabric.DEPTH, to_ns(heard.event_time), ts_local)
         previous = heard.first_id - 1 if heard.previous_id is msgspec.UNSET else heard.previous_id
-        sides = (heard.bids, heard.asks)
-        return base.table(base.depth(at, sides, self.exponents(at.instrument), 0, heard.last_id, (previous, 0)))
+        levels = base.both(heard.bids, heard.asks)
+        return base.table(base.depth(at, levels, self.exponents(at.instrument), 0, heard.last_id, (previous, 0)))
 
     def _quote(self, heard: wire.BookTicker, ts_local: int) -> Rows:
         at = self._at(heard.symbol, fabric.QUOTE, to_ns(heard.event_time), ts_local)
@@ -131,7 +138,7 @@ class BinanceAdapter(base.Market):
         at = self._at(order.symbol, fabric.LIQUIDATION, to_ns(heard.event_time), ts_local)
         exponents = self.exponents(at.instrument)
         price, quantity = rounded_unit(order.average, exponents[0]), one_unit(order.filled, exponents[1])
-        side = codes.BUY if order.side == "BUY" else codes.SELL
+        side = base.side_of(order.side, ("BUY", "SELL"))
         fields = {"side": side, "price": price, "quantity": quantity, "value": quantity, "ref": to_ns(order.trade_time)}
         return base.table([base.line(codes.OBSERVATION, at, **fields)])
 
@@ -169,7 +176,10 @@ class BinanceAdapter(base.Market):
 
     def read_snapshot(self, topic: Topic, answer: Answer) -> Rows:
         """One SNAPSHOT message; ref = lastUpdateId."""
-        return answers.snapshot(answer, self._place(topic, answer), self.exponents(topic.instrument))
+        at, exponents = self._place(topic, answer), self.exponents(topic.instrument)
+        self._snapshots.place(at.instrument, at.source, exponents)
+        rows = self._snapshots.scan(base.body(answer, self.venue), at.ts_local)
+        return answers.snapshot(answer, at, exponents) if rows is None else rows
 
     def _place(self, topic: Topic, answer: Answer) -> At:
         return At(self.source(topic.instrument, topic.channel), topic.instrument, 0, answer.received_ns)

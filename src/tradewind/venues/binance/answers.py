@@ -136,7 +136,7 @@ def snapshot(answer: Answer, at: At, exponents: tuple[int, int]) -> Rows:
     """One SNAPSHOT message; ref = lastUpdateId, the venue's time where it tells one."""
     told: DepthSnapshot = base.decoded(_DEPTH, answer, "binance depth")
     at.ts_venue = to_ns(told.event_time)
-    return base.table(base.depth(at, (told.bids, told.asks), exponents, codes.SNAPSHOT, told.last_id))
+    return base.table(base.depth(at, base.both(told.bids, told.asks), exponents, codes.SNAPSHOT, told.last_id))
 
 
 def trades(answer: Answer, at: At, exponents: tuple[int, int], aggregated: bool) -> Rows:

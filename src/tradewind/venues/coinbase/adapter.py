@@ -14,17 +14,17 @@ from tradewind.venues import adapter as fabric
 from tradewind.venues import base
 from tradewind.venues.adapter import Answer, Ask, Notice, Page, Reading, Topic
 from tradewind.venues.base import NO_ROWS, At, Line
-from tradewind.venues.coinbase import answers, wire
+from tradewind.venues.coinbase import answers, layouts, wire
 from tradewind.venues.coinbase.facts import FACTS
 from tradewind.venues.numbers import one_unit, rfc3339_ns
+from tradewind.venues.scanner import R_SEQUENCE, Layout
 
 VENUE = "coinbase"
 CHANNEL = {fabric.DEPTH: "level2", fabric.TRADE: "market_trades", fabric.QUOTE: "ticker", fabric.BAR: "candles"}
 TOPIC_OF = {"level2": fabric.DEPTH, "l2_data": fabric.DEPTH, **{CHANNEL[c]: c for c in (fabric.TRADE, fabric.QUOTE, fabric.BAR)}}
 HEARTBEATS = "heartbeats"
 BAR_NS = 5 * codes.MINUTE  # the only candle that is streamed
-TAKER = {"BUY": codes.SELL, "SELL": codes.BUY}  # told is the maker's side
-SIDE = {"bid": 0, "offer": 1}
+SIDES = ("bid", "offer")
 
 
 class CoinbaseAdapter(base.Market):
@@ -37,6 +37,19 @@ class CoinbaseAdapter(base.Market):
     def __init__(self) -> None:
         super().__init__()
         self._forming: dict[int, wire.Candle] = {}
+
+    def layouts(self) -> Sequence[Layout]:
+        """Books, single trades and tickers."""
+        return layouts.ALL
+
+    def read(self, frame: bytes, ts_local: int) -> Reading:
+        """Everything a frame holds, with its number on the connection."""
+        if self.scanner is not None and len(frame) <= base.MAX_FRAME_BYTES:
+            rows = self.scanner.scan(frame, ts_local)
+            if rows is None:
+                return self.decoded(frame, ts_local)
+            return Reading(rows, sequence=int(self.scanner.table[R_SEQUENCE]))
+        return super().read(frame, ts_local)
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 
@@ -110,18 +123,13 @@ class CoinbaseAdapter(base.Market):
         marks = codes.SNAPSHOT if event.type == "snapshot" else 0
         if not event.updates and not marks:
             return []
-        sides: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-        for level in event.updates:
-            if level.side not in SIDE:
-                raise BadData("a level of neither side", expected="bid or offer")
-            sides[SIDE[level.side]].append((level.price_level, level.new_quantity))
-        return base.depth(at, sides, self.exponents(at.instrument), marks, frame.sequence)
+        levels = ((base.side_of(level.side, SIDES), level.price_level, level.new_quantity) for level in event.updates)
+        return base.depth(at, levels, self.exponents(at.instrument), marks, frame.sequence)
 
     def _trade(self, one: wire.Trade, ts_local: int) -> Line:
-        if one.side not in TAKER:
-            raise BadData("a trade of neither side", expected="BUY or SELL")
         at = self._at(one.product_id, fabric.TRADE, rfc3339_ns(one.time), ts_local)
-        return base.trade(at, TAKER[one.side], (one.price, one.size), self.exponents(at.instrument), one_unit(one.trade_id, 0))
+        side = base.side_of(one.side, answers.TAKER)
+        return base.trade(at, side, (one.price, one.size), self.exponents(at.instrument), one_unit(one.trade_id, 0))
 
     def _quote(self, frame: wire.Frame, one: wire.Ticker, times: tuple[int, int]) -> list[Line]:
         at = self._at(one.product_id, fabric.QUOTE, *times)

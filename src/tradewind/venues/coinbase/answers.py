@@ -23,6 +23,7 @@ GRANULARITIES = {
     "2h": "TWO_HOUR", "4h": "FOUR_HOUR", "6h": "SIX_HOUR", "1d": "ONE_DAY",
 }  # fmt: skip
 TRADES_PAGE, CANDLES_PAGE = 1_000, 350
+TAKER = ("SELL", "BUY")  # told is the maker's side: SELL means a buyer took it
 BACKFILLED = codes.WHOLE | codes.SYNTHETIC
 
 
@@ -148,8 +149,8 @@ def snapshot(answer: Answer, at: At, exponents: tuple[int, int]) -> Rows:
     """One SNAPSHOT message; ref 0."""
     book: ProductBook = base.decoded(_BOOK, answer, "coinbase product_book")
     at.ts_venue = rfc3339_ns(book.pricebook.time) if book.pricebook.time else 0
-    sides = tuple([(level.price, level.size) for level in levels] for levels in (book.pricebook.bids, book.pricebook.asks))
-    return base.table(base.depth(at, sides, exponents, codes.SNAPSHOT, 0))  # type: ignore[arg-type]
+    bids, asks = ([(level.price, level.size) for level in levels] for levels in (book.pricebook.bids, book.pricebook.asks))
+    return base.table(base.depth(at, base.both(bids, asks), exponents, codes.SNAPSHOT, 0))
 
 
 def trades(answer: Answer, at: At, exponents: tuple[int, int]) -> Rows:
@@ -157,10 +158,8 @@ def trades(answer: Answer, at: At, exponents: tuple[int, int]) -> Rows:
     told: Trades = base.decoded(_TRADES, answer, "coinbase ticker")
     lines = []
     for one in reversed(told.trades):
-        if one.side not in ("BUY", "SELL"):
-            raise BadData("a trade of neither side", where="coinbase ticker", expected="BUY or SELL")
         at.ts_venue = rfc3339_ns(one.time)
-        side = codes.SELL if one.side == "BUY" else codes.BUY
+        side = base.side_of(one.side, TAKER)
         lines.append(base.trade(at, side, (one.price, one.size), exponents, one_unit(one.trade_id, 0), BACKFILLED))
     return base.table(lines)
 

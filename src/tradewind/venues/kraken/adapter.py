@@ -14,11 +14,12 @@ from tradewind.venues import adapter as fabric
 from tradewind.venues import base
 from tradewind.venues.adapter import Answer, Ask, Notice, Page, Reading, Topic
 from tradewind.venues.base import NO_ROWS, At, Line
-from tradewind.venues.kraken import answers, stream
+from tradewind.venues.kraken import answers, layouts, stream
 from tradewind.venues.kraken.facts import FACTS
 from tradewind.venues.kraken.stream import CandleData, Frame, Reply, TickerData, TradeData, words
 from tradewind.venues.kraken.wire import BookData
 from tradewind.venues.numbers import rfc3339_ns
+from tradewind.venues.scanner import Layout
 
 VENUE = "kraken"
 BOOK_DEPTH = 100
@@ -41,6 +42,10 @@ class KrakenAdapter(base.Market):
         super().__init__()
         self.depth = depth
         self._forming: dict[int, CandleData] = {}
+
+    def layouts(self) -> Sequence[Layout]:
+        """Books, trades and tickers."""
+        return layouts.ALL
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 
@@ -100,10 +105,10 @@ class KrakenAdapter(base.Market):
         at.ts_venue = rfc3339_ns(data.timestamp) if data.timestamp else 0
         if isinstance(data, BookData):
             marks = codes.SNAPSHOT if frame.snapshot else 0
-            sides = tuple([level.texts for level in levels] for levels in (data.bids, data.asks))
-            return base.depth(at, sides, exponents, marks, at.ts_venue, (0, data.checksum))  # type: ignore[arg-type]
+            levels = base.both(*([level.texts for level in levels] for levels in (data.bids, data.asks)))
+            return base.depth(at, levels, exponents, marks, at.ts_venue, (0, data.checksum))
         if isinstance(data, TradeData):
-            side = codes.BUY if data.side == "buy" else codes.SELL
+            side = base.side_of(data.side, ("buy", "sell"))
             return [base.trade(at, side, (words(data.price), words(data.qty)), exponents, data.trade_id)]
         texts = (words(data.bid), words(data.bid_qty), words(data.ask), words(data.ask_qty))
         return base.quote(at, texts, exponents, 0)

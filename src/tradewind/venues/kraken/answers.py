@@ -161,8 +161,8 @@ def _only(by_pair: dict[str, Raw]) -> Raw:
 def snapshot(answer: Answer, at: At, exponents: tuple[int, int]) -> Rows:
     """One SNAPSHOT message without a checksum; ref 0."""
     book: Book = _decode(_BOOK, _only(_result(answer, _BY_PAIR)))
-    sides = tuple([level[:2] for level in levels] for levels in (book.bids, book.asks))
-    return base.table(base.depth(at, sides, exponents, codes.SNAPSHOT, 0))  # type: ignore[arg-type]
+    levels = base.both(*([level[:2] for level in levels] for levels in (book.bids, book.asks)))
+    return base.table(base.depth(at, levels, exponents, codes.SNAPSHOT, 0))
 
 
 def trades(answer: Answer, at: At, exponents: tuple[int, int]) -> tuple[Rows, int, bool]:
@@ -174,7 +174,7 @@ def trades(answer: Answer, at: At, exponents: tuple[int, int]) -> tuple[Rows, in
             raise BadData("a trade of fewer than seven parts", where="kraken", expected="[price, volume, time, side, …, id]")
         price, volume, side = (str(_decode(_TEXT, one[place])) for place in (0, 1, 3))
         at.ts_venue = _seconds(words(one[2]))
-        aggressor = codes.BUY if side == "b" else codes.SELL
+        aggressor = base.side_of(side, ("b", "s"))
         lines.append(base.trade(at, aggressor, (price, volume), exponents, one_unit(words(one[6]), 0), BACKFILLED))
     last = words(by_pair.get("last", Raw(b"0"))).strip('"')
     return base.table(lines), int(last) if last.isdigit() and len(last) < 20 else 0, len(lines) >= PAGE
