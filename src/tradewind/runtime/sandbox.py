@@ -11,6 +11,7 @@ from typing import Any
 from tradewind.domain.errors import BadUse
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.sandbox import Sandbox, Setting
+from tradewind.venues.emulators.script import load
 
 from .options import SandboxOptions
 
@@ -33,7 +34,8 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     names = [name.strip() for name in options.venues.split(",") if name.strip()]
     setting = Setting(pace=Pace(orders_per_s=options.orders_per_second), speed=options.speed)
-    made = Sandbox(names, options.seed, port_base=options.port_base, setting=setting)
+    faults = load(options.faults, names) if options.faults is not None else []
+    made = Sandbox(names, options.seed, faults, port_base=options.port_base, setting=setting)
     try:
         async with made:
             first({"venues": made.addresses, "control": made.control})
@@ -63,4 +65,5 @@ def state(made: Sandbox) -> dict[str, Any]:
             bid, ask = (market.book.best(side) for side in (0, 1))
             scale = 10**market.listing.price_decimals
             touches[f"{name}:{symbol}"] = {"bid": bid and bid / scale, "ask": ask and ask / scale, "trades": len(market.trades)}
-    return {"venues": venues, "market": touches}
+    faults = [{"kind": item["kind"], "venue": item["venue"], "fired": item["fired"]} for item in made.director.active()]
+    return {"venues": venues, "market": touches, "faults": faults}

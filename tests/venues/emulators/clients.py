@@ -1,6 +1,6 @@
 """Naive clients: each follows a venue's happy path and trusts every word. A fault that fools none of them does nothing.
 
-They share nothing with the adapters: plain `json`, floats and dicts.
+They share nothing with the adapters: plain `json` and dicts, with prices as keys just as they came.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import aiohttp
 from tradewind.venues.emulators.book import ASK, BID, Market
 from tradewind.venues.emulators.sandbox import Sandbox
 
-Side = dict[float, float]
+Side = dict[Any, Any]
 
 
 class Naive:
@@ -39,7 +39,7 @@ class Naive:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Naive:
-        self.socket = await self.http.ws_connect(self.ws + self.path, autoping=True)
+        self.socket = await self.http.ws_connect(self.ws + self.path, autoping=True, max_msg_size=0)
         for frame in self.requests():
             await self.socket.send_str(json.dumps(frame))
         self._task = asyncio.create_task(self._read())
@@ -70,6 +70,13 @@ class Naive:
     async def take(self, told: Any) -> None:
         raise NotImplementedError
 
+    async def caught_up(self) -> None:
+        """Waits until every frame the venue sent is here."""
+        for _ in range(500):
+            if len(self.frames) >= self.sandbox.venues[self.venue].frames_out or self.ended:
+                return
+            await asyncio.sleep(0.01)
+
     @property
     def market(self) -> Market:
         return self.sandbox.market(self.venue, self.symbol)
@@ -84,10 +91,16 @@ class Naive:
 
     def believed(self, levels: int = 10) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         """The ten best levels this client believes in."""
-        return sorted(self.bids.items(), reverse=True)[:levels], sorted(self.asks.items())[:levels]
+        bids, asks = ([(float(price), float(size)) for price, size in side.items()] for side in (self.bids, self.asks))
+        return sorted(bids, reverse=True)[:levels], sorted(asks)[:levels]
 
     def right(self) -> bool:
         return self.believed() == self.truth()
+
+    def right_deep(self) -> bool:
+        """As `right`, as deep as the client's book goes."""
+        levels = min(len(self.bids), len(self.asks), 25)
+        return levels > 10 and self.believed(levels) == self.truth(levels)
 
     def true_trades(self) -> dict[int, tuple[float, float]]:
         listing = self.market.listing
@@ -102,8 +115,8 @@ class Naive:
         return bool(self.trades) and {key: true[key] for key in true if key >= min(self.trades)} == self.trades
 
 
-def put(side: Side, price: float, size: float) -> None:
-    if size:
+def put(side: Side, price: Any, size: Any) -> None:
+    if float(size):
         side[price] = size
     else:
         side.pop(price, None)
@@ -112,7 +125,7 @@ def put(side: Side, price: float, size: float) -> None:
 class Binance(Naive):
     venue, symbol = "binance", "BTC/USDT"
     path = "/stream?streams=btcusdt@depth@100ms/btcusdt@trade"
-    joined = 0
+    joined = 0  # the last change it has
 
     async def take(self, told: Any) -> None:
         data = told["data"]
@@ -126,14 +139,15 @@ class Binance(Naive):
             if data["u"] > self.joined:
                 for side, rows in ((self.bids, data["b"]), (self.asks, data["a"])):
                     for price, size in rows:
-                        put(side, float(price), float(size))
+                        put(side, price, size)
+                self.joined = data["u"]
 
     async def join(self) -> None:
         async with self.http.get(self.rest + "/api/v3/depth?symbol=BTCUSDT&limit=5000") as answer:
             found = json.loads(await answer.text())
         self.joined = found["lastUpdateId"]
-        self.bids = {float(price): float(size) for price, size in found["bids"]}
-        self.asks = {float(price): float(size) for price, size in found["asks"]}
+        self.bids = dict(found["bids"])
+        self.asks = dict(found["asks"])
 
 
 class Kraken(Naive):
@@ -156,7 +170,7 @@ class Kraken(Naive):
             self.stamps.append(data["timestamp"])
             for side, rows in ((self.bids, data["bids"]), (self.asks, data["asks"])):
                 for row in rows:
-                    put(side, float(row["price"]), float(row["qty"]))
+                    put(side, row["price"], row["qty"])
             for price in sorted(self.bids, reverse=True)[self.depth :]:
                 del self.bids[price]
             for price in sorted(self.asks)[self.depth :]:
@@ -181,7 +195,7 @@ class Coinbase(Naive):
                 if event["type"] == "snapshot":
                     self.bids, self.asks = {}, {}
                 for row in event["updates"]:
-                    put(self.bids if row["side"] == "bid" else self.asks, float(row["price_level"]), float(row["new_quantity"]))
+                    put(self.bids if row["side"] == "bid" else self.asks, row["price_level"], row["new_quantity"])
 
 
 CLIENTS: dict[str, type[Naive]] = {"binance": Binance, "kraken": Kraken, "coinbase": Coinbase}

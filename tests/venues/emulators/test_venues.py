@@ -26,7 +26,8 @@ BUSY = Setting(start_ns=START_NS, by_hand=True, pace=Pace(orders_per_s=60.0))
 
 def play(venues: list[str], script: Callable[[Sandbox, aiohttp.ClientSession], Awaitable[Any]], setting: Setting = BUSY) -> Any:
     async def run() -> Any:
-        async with Sandbox(venues, 5, setting=setting) as sandbox, aiohttp.ClientSession() as http:
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with Sandbox(venues, 5, setting=setting) as sandbox, aiohttp.ClientSession(connector=connector) as http:
             return await script(sandbox, http)
 
     return asyncio.run(asyncio.wait_for(run(), 60))
@@ -145,7 +146,7 @@ def test_candles_are_those_of_the_trades() -> None:
         coinbase = (await told(http, rest["coinbase"]["rest"] + where))["candles"]
         assert [int(bar["start"]) for bar in coinbase] == [since + 60, since], "newest first"
 
-    play(["binance", "kraken", "coinbase"], script)
+    play(["binance", "kraken", "coinbase"], script, Setting(start_ns=START_NS, by_hand=True))
 
 
 def test_binance_counts_weight_then_refuses_then_bans() -> None:

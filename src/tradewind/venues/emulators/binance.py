@@ -32,13 +32,14 @@ class BinanceVenue(Venue):
     """The spot venue. A session's topics are names of streams; `combined` among its facts wraps what it gets."""
 
     name = "binance"
+    bans = True
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
         super().__init__(stage, faults, seed)
         self.connects = Rolling(300, 300)
         self.weights = Weights(LIMIT)
         self._named = {market.listing.base + market.listing.quote: market for market in self.markets.values()}
-        self._rest = Binance(self._named, self.histories, lambda: self.stamp(stage.now_ns))
+        self._rest = Binance(self._named, self.histories, lambda: self.stamp(stage.now_ns), faults.book)
         self._streams: dict[str, dict[Session, None]] = {}
         self._touches: dict[str, tuple[Any, Any]] = {}
         self._pending: dict[tuple[str, int], dict[tuple[int, int], int]] = {}
@@ -145,14 +146,23 @@ class BinanceVenue(Venue):
 
     def _join(self, session: Session, stream: str) -> None:
         session.topics[stream] = True
-        heard = self.faults.subscribed(self.channel_of(stream), stream)
+        heard = self._given(stream)
         if heard:
             self._streams.setdefault(heard, {})[session] = None
+        session.facts.setdefault("given", {})[stream] = heard
 
     def _leave(self, session: Session, stream: str) -> None:
         session.topics.pop(stream, None)
-        for listeners in (self._streams.get(stream, {}), self._streams.get(self.faults.subscribed("", stream), {})):
-            listeners.pop(session, None)
+        self._streams.get(session.facts["given"].pop(stream, ""), {}).pop(session, None)
+
+    def _given(self, stream: str) -> str:
+        """The stream a client gets for the one it asks."""
+        name, _, what = stream.partition("@")
+        market = self._named.get(name.upper())
+        if market is None:
+            return stream
+        symbol = self.faults.given(self.channel_of(stream), market.listing.symbol)
+        return symbol.replace("/", "").lower() + "@" + what if symbol else ""
 
     # Streams ----------------------------------------------------------------------------------------------------------
 
@@ -178,7 +188,7 @@ class BinanceVenue(Venue):
             if unit not in texts:
                 texts[unit] = compact(timed(event, unit))
             text = f'{{"stream":"{stream}","data":{texts[unit]}}}' if session.facts["combined"] else texts[unit]
-            self.emit(session, self.channel_of(stream), symbol, text)
+            self.emit(session, self.channel_of(stream), self._named[symbol].listing.symbol, text)
 
     def happened(self, happening: Happening) -> None:
         """Trades and the touch at once; changes wait for the next tenth of a second."""
@@ -229,7 +239,7 @@ class BinanceVenue(Venue):
         first, self._told[symbol, speed] = self._told[symbol, speed] + 1, market.number
         stream = symbol.lower() + ("@depth@100ms" if speed == 1 else "@depth")
         if stream in self._streams:
-            levels = self.faults.levels(symbol, sorted_levels(changed))
+            levels = self.faults.levels(market, sorted_levels(changed))
             self.say(stream, symbol, depth_event(symbol, market.listing, (first, market.number), levels, self.stamp(ts_ns)))
 
     def _tell_partial(self, symbol: str, market: Market, speed: int) -> None:
@@ -270,8 +280,20 @@ class BinanceVenue(Venue):
                 }
                 self.say(stream, symbol, {"e": "kline", "E": Ns(self.stamp(ts_ns)), "s": symbol, "k": ordered})
 
-    def shut_down(self) -> None:
-        """Announces the end of the server to every session."""
+    def unwilling(self, kind: str, retry_after_s: int) -> Reply:
+        """429 with the seconds to wait, or 503."""
+        reply = Reply("", 503) if kind == "maintenance" else self._excess(429)
+        reply.headers = {"Retry-After": str(retry_after_s)}
+        return reply
+
+    def ban(self, seconds: float) -> None:
+        """418 until the end of it."""
+        self.weights.ban(seconds, self.stage.now_ns)
+
+    def announce(self, what: str) -> None:
+        """Sends serverShutdown to every session before the end; the rest is told by REST alone."""
+        if what != "end":
+            return
         event = {"e": "serverShutdown", "E": self.stamp(self.stage.now_ns) // MS}
         for session in list(self.sessions.values()):
             wrapped = {"stream": "!serverShutdown", "data": event} if session.facts["combined"] else event

@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .book import ASK, BID, Market, Trade
+from .book import ASK, BID, Book, Market, Trade
 from .history import MINUTE_S, Candle, History
 from .listings import Listing
 from .text import fixed
 from .venue import Reply, number
 
 SHOWN = 8
+Shown = Callable[[Market], tuple[Book, int]]
+"""The book a request gets to see, and the number of its last change."""
 LIMIT = 6_000
 MS = 1_000_000
 INTERVALS = {
@@ -78,8 +80,10 @@ def weight_of(path: str, query: Mapping[str, str]) -> int:
 class Binance:
     """The endpoints, over markets by the venue's symbol."""
 
-    def __init__(self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int]) -> None:
-        self._markets, self._histories, self._now_ns = markets, histories, now_ns
+    def __init__(
+        self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int], book: Shown
+    ) -> None:
+        self._markets, self._histories, self._now_ns, self._book = markets, histories, now_ns, book
         self._routes: dict[str, Callable[[Mapping[str, str]], Any]] = {
             "/api/v3/ping": lambda _: {},
             "/api/v3/time": lambda _: {"serverTime": now_ns() // MS},
@@ -134,10 +138,9 @@ class Binance:
         if limit < 1:
             return refused(-1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.")
         listing = market.listing
-        sides = [
-            [[price(listing, level), size(listing, there)] for level, there in market.book.top(side, limit)] for side in (BID, ASK)
-        ]
-        return {"lastUpdateId": market.number, "bids": sides[0], "asks": sides[1]}
+        book, last = self._book(market)
+        sides = [[[price(listing, level), size(listing, there)] for level, there in book.top(side, limit)] for side in (BID, ASK)]
+        return {"lastUpdateId": last, "bids": sides[0], "asks": sides[1]}
 
     def _trades(self, market: Market, query: Mapping[str, str]) -> Any:
         return [trade_info(market.listing, trade) for trade in list(market.trades)[-_count(query) :]]
@@ -270,7 +273,7 @@ def day_info(symbol: str, market: Market, day: Candle, now_ns: int) -> dict[str,
 
 def symbol_info(symbol: str, listing: Listing) -> dict[str, Any]:
     """A symbol of `exchangeInfo` with its filters."""
-    tick, step = price(listing, 1), size(listing, 1)
+    tick, step = price(listing, listing.tick), size(listing, 1)
     return {
         "symbol": symbol, "status": STATUS[listing.status], "baseAsset": listing.base, "baseAssetPrecision": 8,
         "quoteAsset": listing.quote, "quotePrecision": 8, "quoteAssetPrecision": 8, "baseCommissionPrecision": 8,

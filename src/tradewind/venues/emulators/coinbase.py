@@ -47,7 +47,7 @@ class CoinbaseVenue(Venue):
         super().__init__(stage, faults, seed)
         self.connects = Rolling(CONNECTS_PER_S, 1.0)
         self._named = {f"{market.listing.base}-{market.listing.quote}": market for market in self.markets.values()}
-        self._rest = Coinbase(self._named, self.histories, lambda: self.stamp(stage.now_ns))
+        self._rest = Coinbase(self._named, self.histories, lambda: self.stamp(stage.now_ns), faults.book)
         self._bucket = Bucket(REQUESTS_PER_S, REQUESTS_BURST)
         self._listeners: dict[tuple[str, str], dict[Session, None]] = {}
         self._trades: dict[str, list[Trade]] = {}
@@ -97,7 +97,7 @@ class CoinbaseVenue(Venue):
         if kind == "unsubscribe":
             return self._leave(session, topic)
         session.topics[topic] = session.topics.get(topic, 0)
-        heard = self.faults.subscribed(WORDS.get(topic[0], topic[0]), topic[1])
+        heard = session.facts.setdefault("given", {})[topic] = self._given(*topic)
         if heard or not topic[1]:
             self._listeners.setdefault((topic[0], heard), {})[session] = None
             self._snapshot(session, topic[0], heard)
@@ -105,13 +105,19 @@ class CoinbaseVenue(Venue):
 
     def _leave(self, session: Session, topic: tuple[str, str]) -> None:
         session.topics.pop(topic, None)
-        for key in (topic, (topic[0], self.faults.subscribed(WORDS.get(topic[0], topic[0]), topic[1]))):
-            self._listeners.get(key, {}).pop(session, None)
+        given = session.facts.get("given", {}).pop(topic, topic[1])
+        self._listeners.get((topic[0], given), {}).pop(session, None)
+
+    def _given(self, channel: str, product: str) -> str:
+        """The product a client gets for the one it asks."""
+        if not product:
+            return ""
+        return self.faults.given(WORDS.get(channel, channel), product.replace("-", "/")).replace("/", "-")
 
     def _acknowledge(self, session: Session) -> None:
         listed: dict[str, list[str]] = {}
-        for channel, product in session.topics:
-            listed.setdefault(channel, []).append(self.faults.acked_symbol(WORDS.get(channel, channel), product) or "heartbeats")
+        for (channel, product), given in session.facts.get("given", {}).items():
+            listed.setdefault(channel, []).append(given or product or "heartbeats")
         self._frame(session, "subscriptions", "", f'[{{"subscriptions":{compact(listed)}}}]')
 
     def _refuse(self, session: Session, why: str) -> None:
@@ -123,7 +129,7 @@ class CoinbaseVenue(Venue):
         text = f'{{"channel":"{channel}","timestamp":"{stamp}","sequence_num":{session.sequence},"events":{events}}}'
         session.sequence += 1
         words = WORDS.get("level2" if channel == "l2_data" else channel, "ack" if channel == "subscriptions" else channel)
-        self.emit(session, words, product, text)
+        self.emit(session, words, product.replace("-", "/"), text)
 
     # Channels -----------------------------------------------------------------------------------------------------------
 
@@ -170,7 +176,7 @@ class CoinbaseVenue(Venue):
     def _level_events(self, product: str, market: Market, changes: list[Change]) -> str:
         last = {(change.side, change.price): change.size for change in changes}
         bids, asks = ([(level, there) for (side, level), there in last.items() if side == wanted] for wanted in (BID, ASK))
-        levels = self.faults.levels(product, (bids, asks))
+        levels = self.faults.levels(market, (bids, asks))
         return level_events("update", product, market, levels, self.stamp(changes[0].ts_ns))
 
     def _book_events(self, product: str) -> str:
@@ -209,9 +215,9 @@ class CoinbaseVenue(Venue):
         rows = [status_row(names, product, product_info(product, self._named[product], None)) for product in products]
         return compact([{"type": kind, "products": rows}])
 
-    def rules_changed(self) -> None:
-        """Tells the status channel of new rules."""
-        for product in self._named:
+    def announce(self, what: str) -> None:
+        """New rules on the status channel."""
+        for product in self._named if what == "rules" else ():
             self._say("status", product, partial(self._status_events, "update", [product]))
 
     def second(self, ts_ns: int) -> None:
@@ -228,6 +234,12 @@ class CoinbaseVenue(Venue):
                 self._say("ticker_batch", product, partial(self._ticker_events, "update", product))
         for session in list(self.sessions.values()):
             self._judge(session, ts_ns)
+
+    def unwilling(self, kind: str, retry_after_s: int) -> Reply:
+        """429, or 503."""
+        if kind == "maintenance":
+            return Reply('{"error":"unavailable","message":"Service Unavailable"}', 503)
+        return Reply('{"error":"rate_limit_exceeded","message":"Too many requests"}', 429)
 
     def _judge(self, session: Session, ts_ns: int) -> None:
         if not session.topics and ts_ns - session.opened_ns > SUBSCRIBE_WITHIN_NS:

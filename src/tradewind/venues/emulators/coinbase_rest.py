@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from .book import ASK, BID, Market, Trade
+from .book import ASK, BID, Book, Market, Trade
 from .clock import SECOND_NS
 from .history import Candle, History
 from .listings import Listing
 from .text import rfc3339_short, trimmed
 from .venue import Reply, number
 
+Shown = Callable[[Market], tuple[Book, int]]
+"""The book a request gets to see, and the number of its last change."""
 ROOT = "/api/v3/brokerage/"
 GRANULARITIES = {
     "ONE_MINUTE": 60, "FIVE_MINUTE": 300, "FIFTEEN_MINUTE": 900, "THIRTY_MINUTE": 1_800, "ONE_HOUR": 3_600, "TWO_HOUR": 7_200,
@@ -34,8 +36,10 @@ def refused(status: int, kind: str, message: str) -> Reply:
 class Coinbase:
     """The endpoints, over markets by product id."""
 
-    def __init__(self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int]) -> None:
-        self._markets, self._histories, self._now_ns = markets, histories, now_ns
+    def __init__(
+        self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int], book: Shown
+    ) -> None:
+        self._markets, self._histories, self._now_ns, self._shown = markets, histories, now_ns, book
 
     def answer(self, path: str, query: Mapping[str, str]) -> Reply:
         """The body for a path that is within the limits."""
@@ -102,11 +106,11 @@ class Coinbase:
 
     def _book(self, product: str, market: Market, query: Mapping[str, str]) -> Any:
         limit = number(query, "limit", 0) or None
-        listing = market.listing
+        listing, shown = market.listing, self._shown(market)[0]
         sides = {
             name: [
                 {"price": trimmed(level, listing.price_decimals), "size": trimmed(there, listing.size_decimals)}
-                for level, there in market.book.top(side, limit)
+                for level, there in shown.top(side, limit)
             ]
             for name, side in (("bids", BID), ("asks", ASK))
         }
@@ -196,7 +200,7 @@ def trade_row(product: str, market: Market, trade: Trade) -> dict[str, str]:
 def product_info(product: str, market: Market, day: Candle | None) -> dict[str, Any]:
     """A product with its rules."""
     listing = market.listing
-    tick, step = trimmed(1, listing.price_decimals), trimmed(1, listing.size_decimals)
+    tick, step = trimmed(listing.tick, listing.price_decimals), trimmed(1, listing.size_decimals)
     online = listing.status == "online"
     last = trimmed(market.trades[-1].price if market.trades else market.book.best(BID) or 0, listing.price_decimals)
     change = f"{(day.close - day.open) / day.open * 100:.14f}" if day else "0"

@@ -90,10 +90,11 @@ class Crowd:
         self._basis_chance = random.Random(f"{seed}/basis/{market.venue}/{listing.symbol}")
         self._basis = 0.0
         self.bend = Bend()
+        self.haste = 1.0  # times the pace
 
     def wait_ns(self) -> int:
         """Until the next order: whole microseconds, at least one."""
-        return max(1, round(self._chance.expovariate(self.pace.orders_per_s) * 1e6)) * MICROSECOND_NS
+        return max(1, round(self._chance.expovariate(self.pace.orders_per_s * self.haste) * 1e6)) * MICROSECOND_NS
 
     def lean(self, steps: int) -> None:
         """Lets the venue's own distance from the truth wander."""
@@ -191,10 +192,11 @@ class Crowd:
         near = max(1.5, fair * 0.000_05)
         reach = near if self._chance.random() < 0.5 else near * 40
         off = 0.5 + self._chance.expovariate(1 / reach)
-        price = math.ceil(fair + off) if side == ASK else math.floor(fair - off)
+        tick = self.market.listing.tick
+        price = math.ceil((fair + off) / tick) * tick if side == ASK else math.floor((fair - off) / tick) * tick
         other = self.market.book.best(1 - side)
         if other is not None:
-            price = max(price, other + 1) if side == ASK else min(price, other - 1)
+            price = max(price, _up(other, tick)) if side == ASK else min(price, _down(other, tick))
         change = self.market.set(ts_ns, side, price, self._size(price)) if price > 0 else None
         return [change] if change else []
 
@@ -209,6 +211,16 @@ class Crowd:
                 change = self.market.set(ts_ns, side, self.market.book.price(side, -1), 0)
                 changes += [change] if change else []
         return changes
+
+
+def _up(price: int, tick: int) -> int:
+    """The next multiple of a tick above a price."""
+    return (price // tick + 1) * tick
+
+
+def _down(price: int, tick: int) -> int:
+    """The next multiple of a tick below a price."""
+    return (price - 1) // tick * tick
 
 
 class Flow:

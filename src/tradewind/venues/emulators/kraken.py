@@ -22,7 +22,7 @@ from .limits import Bucket, Rolling
 from .listings import Listing
 from .stage import Stage
 from .text import fixed, rfc3339
-from .venue import POLICY, Reply, Session, Venue, parsed
+from .venue import Reply, Session, Venue, parsed
 
 DEPTHS = (10, 25, 100, 500, 1_000)
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600)
@@ -80,7 +80,7 @@ class KrakenVenue(Venue):
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
         super().__init__(stage, faults, seed)
         self.connects = Rolling(150, 600)
-        self._rest = Kraken(self.markets, self.histories, lambda: self.stamp(stage.now_ns))
+        self._rest = Kraken(self.markets, self.histories, lambda: self.stamp(stage.now_ns), faults.book)
         self._bucket = Bucket(REQUESTS_PER_S, REQUESTS_BURST)
         self._views: dict[tuple[str, int], View] = {}
         self._listeners: dict[tuple[str, str, int], dict[Session, None]] = {}
@@ -162,8 +162,8 @@ class KrakenVenue(Venue):
         self, session: Session, method: str, topic: tuple[str, str, int], name: dict[str, int], result: dict[str, Any]
     ) -> None:
         now_ns = self.stamp(self.stage.now_ns)
-        symbol = self.faults.acked_symbol(topic[0], topic[1])
-        told = result if symbol == topic[1] else {**result, "symbol": symbol}
+        given = self._given(session, topic, method)
+        told = {**result, "symbol": given} if given and topic[1] else result
         if method == "unsubscribe":
             told = {key: item for key, item in told.items() if key != "snapshot"}
         elif topic in session.topics:
@@ -174,21 +174,26 @@ class KrakenVenue(Venue):
         self.emit(session, "ack", topic[1], compact(ordered))
         if method == "unsubscribe":
             return self._leave(session, topic)
-        return self._join(session, topic, snapshot=bool(result.get("snapshot", True)))
+        return self._join(session, topic, given, snapshot=bool(result.get("snapshot", True)))
+
+    def _given(self, session: Session, topic: tuple[str, str, int], method: str) -> str:
+        """The pair a client gets for the one it asks; it stays the same until it leaves."""
+        given: dict[tuple[str, str, int], str] = session.facts.setdefault("given", {})
+        if topic not in given and method == "subscribe":
+            given[topic] = self.faults.given(_words(topic[0]), topic[1]) if topic[1] else ""
+        return given.get(topic, topic[1])
 
     def _refuse(self, session: Session, method: str, name: dict[str, int], why: str, symbol: str) -> None:
         where = {"symbol": symbol} if symbol else {}
         told = {"error": why, "method": method, **name, "success": False, **where, **times(self.stamp(self.stage.now_ns))}
         self.emit(session, "error", symbol, compact(told))
 
-    def _join(self, session: Session, topic: tuple[str, str, int], *, snapshot: bool) -> None:
+    def _join(self, session: Session, topic: tuple[str, str, int], heard: str, *, snapshot: bool) -> None:
         session.topics[topic] = True
         channel, symbol, number = topic
-        heard = self.faults.subscribed(_words(channel), symbol) if symbol else symbol
         if symbol and not heard:
             return
-        if heard != symbol:
-            topic = (channel, heard, number)
+        topic = (channel, heard, number)
         if channel == "book" and (heard, number) not in self._views:
             self._views[heard, number] = view = View(number)
             view.reset(self.markets[heard])
@@ -198,13 +203,9 @@ class KrakenVenue(Venue):
 
     def _leave(self, session: Session, topic: tuple[str, str, int]) -> None:
         session.topics.pop(topic, None)
-        for key, listeners in self._listeners.items():
-            if (
-                key[0] == topic[0]
-                and key[2] == topic[2]
-                and (key == topic or key[1] == self.faults.subscribed(_words(key[0]), topic[1]))
-            ):
-                listeners.pop(session, None)
+        given = session.facts.get("given", {}).pop(topic, topic[1])
+        topic = (topic[0], given, topic[2])
+        self._listeners.get(topic, {}).pop(session, None)
         if topic[0] == "book" and not self._listeners.get(topic):
             self._views.pop((topic[1], topic[2]), None)
 
@@ -244,7 +245,7 @@ class KrakenVenue(Venue):
         levels = (view.seen(market, BID, changes), view.seen(market, ASK, changes))
         if any(levels):
             symbol = market.listing.symbol
-            told = self.faults.levels(symbol, levels)
+            told = self.faults.levels(market, levels)
             self._say(("book", symbol, view.depth), lambda: book_frame("update", market, told, ts_ns))
 
     def _book_snapshot(self, symbol: str, depth: int) -> str:
@@ -276,25 +277,25 @@ class KrakenVenue(Venue):
         pairs = ",".join(pair_row(market.listing) for market in self.markets.values())
         return f'{{"channel":"instrument","type":"{kind}","data":{{"assets":[{told}],"pairs":[{pairs}]}}}}'
 
-    def rules_changed(self) -> None:
-        """Tells the instrument channel of new rules."""
-        self._say(("instrument", "", 0), lambda: self.instrument_frame("update"))
-
     def second(self, ts_ns: int) -> None:
         """A heartbeat to each session that heard nothing for a second."""
         for session in list(self.sessions.values()):
             if session.topics and ts_ns - session.sent_ns >= SECOND_NS * 9 // 10:
                 self.emit(session, "heartbeat", "", '{"channel":"heartbeat"}')
 
-    def maintain(self, system: str) -> None:
-        """Changes the status of the engine and says so."""
-        self.system = system
+    def announce(self, what: str) -> None:
+        """New rules on the instrument channel, the status of the engine to everybody."""
+        if what == "rules":
+            self._say(("instrument", "", 0), lambda: self.instrument_frame("update"))
+        if what not in ("maintenance", "online"):
+            return
+        self.system = what
         for session in list(self.sessions.values()):
             self.tell_status(session)
 
-    def cut(self, session: Session) -> None:
-        """Ends a session as the venue does when it moves a server."""
-        session.end(POLICY, "")
+    def unwilling(self, kind: str, retry_after_s: int) -> Reply:
+        """An error of the venue; it never says how long to wait."""
+        return refused("EService:Unavailable" if kind == "maintenance" else "EGeneral:Too many requests")
 
 
 def _words(channel: str) -> str:
@@ -392,7 +393,7 @@ def bar_row(listing: Listing, bar: Candle, minutes: int, ts_ns: int) -> str:
 
 def pair_row(listing: Listing) -> str:
     """One pair of the instrument channel."""
-    tick, step = fixed(1, listing.price_decimals), fixed(1, listing.size_decimals)
+    tick, step = fixed(listing.tick, listing.price_decimals), fixed(1, listing.size_decimals)
     return (
         f'{{"symbol":"{listing.symbol}","base":"{listing.base}","quote":"{listing.quote}","status":"{STATUS[listing.status]}",'
         f'"qty_precision":{listing.size_decimals},"qty_increment":{step},"price_precision":{listing.price_decimals},"cost_precision":5,'

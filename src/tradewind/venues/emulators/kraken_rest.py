@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
-from .book import ASK, BID, Market, Trade
+from .book import ASK, BID, Book, Market, Trade
 from .clock import SECOND_NS
 from .history import Candle, History
 from .listings import Listing
@@ -22,6 +22,8 @@ ASSET_NAMES = {"BTC": "XXBT", "ETH": "XETH", "USD": "ZUSD", "EUR": "ZEUR"}
 ALT_NAMES = {"BTC": "XBT"}
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600)
 MOST_BARS, MOST_TRADES, MOST_LEVELS = 720, 1_000, 500
+Shown = Callable[[Market], tuple[Book, int]]
+"""The book a request gets to see, and the number of its last change."""
 PRICE_DIGITS = 5  # of Depth, Trades and Ticker, where the pair has fewer
 STATUS = {"online": "online", "halted": "cancel_only", "cancel_only": "cancel_only", "delisted": "delisted"}
 FEES = [[0, 0.4], [10_000, 0.35], [50_000, 0.24], [100_000, 0.22]]
@@ -62,8 +64,10 @@ def size(listing: Listing, units: int) -> str:
 class Kraken:
     """The endpoints, over markets by any name a client may use."""
 
-    def __init__(self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int]) -> None:
-        self._histories, self._now_ns = histories, now_ns
+    def __init__(
+        self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int], book: Shown
+    ) -> None:
+        self._histories, self._now_ns, self._book = histories, now_ns, book
         self._markets = markets
         self._named: dict[str, Market] = {}
         for market in markets.values():
@@ -116,7 +120,7 @@ class Kraken:
         count = max(1, min(number(query, "count", 100), MOST_LEVELS))
         sides = {}
         for name, side in (("asks", ASK), ("bids", BID)):
-            levels = market.book.top(side, count)
+            levels = self._book(market)[0].top(side, count)
             sides[name] = [
                 [price(market.listing, level), _three(market.listing, there), self._now_ns() // SECOND_NS]
                 for level, there in levels
@@ -208,5 +212,5 @@ def pair_info(market: Market) -> dict[str, Any]:
         "pair_decimals": listing.price_decimals, "lot_decimals": listing.size_decimals, "lot_multiplier": 1, "leverage_buy": [],
         "leverage_sell": [], "fees": FEES, "fees_maker": FEES_MAKER, "fee_volume_currency": "ZUSD", "margin_call": 80,
         "margin_stop": 40, "ordermin": size(listing, listing.min_size).rstrip("0").rstrip("."), "costmin": listing.min_notional,
-        "tick_size": fixed(1, listing.price_decimals), "status": STATUS[listing.status],
+        "tick_size": fixed(listing.tick, listing.price_decimals), "status": STATUS[listing.status],
     }  # fmt: skip

@@ -12,6 +12,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     quote: str
     price_decimals: int
     size_decimals: int
+    tick: int = 1  # prices are multiples of it
     min_size: int = 1
     min_notional: str = "5"
     status: str = "online"  # online | halted | cancel_only | delisted

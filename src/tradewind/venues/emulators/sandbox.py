@@ -12,14 +12,17 @@ import msgspec
 
 from tradewind.domain.errors import BadUse
 
+from .acts import Director
 from .binance import BinanceVenue
 from .book import Market
 from .clock import SECOND_NS, Clock, HandClock, ScaledClock
 from .coinbase import CoinbaseVenue
+from .control import Control
 from .faults import Faults
 from .flow import Flow, Pace
 from .kraken import KrakenVenue
 from .listings import LISTINGS, Listing
+from .script import Fault, checked
 from .server import Server
 from .stage import Stage
 from .venue import Venue
@@ -43,7 +46,15 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 class Sandbox:
     """`async with Sandbox(["binance"]) as sandbox: sandbox.addresses["binance"]["ws"]`."""
 
-    def __init__(self, venues: Sequence[str], seed: int = 1, *, port_base: int = 0, setting: Setting | None = None) -> None:
+    def __init__(
+        self,
+        venues: Sequence[str],
+        seed: int = 1,
+        faults: Sequence[Fault] = (),
+        *,
+        port_base: int = 0,
+        setting: Setting | None = None,
+    ) -> None:
         unknown = [name for name in venues if name not in VENUES]
         if unknown or not venues:
             raise BadUse(
@@ -57,10 +68,13 @@ class Sandbox:
         listings = {name: self.setting.listings[name] for name in venues}
         self.flow = Flow(listings, seed, start_ns - WARM_UP_NS, self.setting.pace)
         self.stage = Stage(self.flow, start_ns - WARM_UP_NS)
-        self.venues: dict[str, Venue] = {name: VENUES[name](self.stage, Faults(), seed) for name in venues}
+        self.venues: dict[str, Venue] = {name: VENUES[name](self.stage, Faults(seed), seed) for name in venues}
         self.servers = {name: Server(venue, self.setting.host) for name, venue in self.venues.items()}
+        self.director = Director(self.stage, self.venues)
+        self._control = Control(self)
         self._pump: asyncio.Task[None] | None = None
         self.stage.run_until(start_ns)
+        self.director.add([checked(fault, venues, "faults") for fault in faults])
 
     @property
     def addresses(self) -> dict[str, dict[str, str]]:
@@ -70,7 +84,7 @@ class Sandbox:
     @property
     def control(self) -> str:
         """Where faults are set at run time; no venue has such an address."""
-        return ""
+        return self._control.address
 
     def market(self, venue: str, symbol: str) -> Market:
         """The truth about one pair: its book, its changes, its trades."""
@@ -87,6 +101,7 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         for place, server in enumerate(self.servers.values()):
             await server.start(self._port_base + place if self._port_base else 0)
+        await self._control.start(self.setting.host, self._port_base + len(self.servers) if self._port_base else 0)
         if not self.setting.by_hand:
             self._pump = asyncio.create_task(self._run())
         return self
@@ -97,6 +112,7 @@ class Sandbox:
             await asyncio.wait({self._pump})
         for server in self.servers.values():
             await server.stop()
+        await self._control.stop()
 
     def _play(self, until_ns: int) -> None:
         self.stage.run_until(until_ns)

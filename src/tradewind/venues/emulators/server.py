@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from .faults import Raw
 from .venue import GOING_AWAY, NO_ROOM, Frame, Session, Venue
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 100_000  # frames a client may leave unread before it is put out
 LARGEST_REQUEST = 1 << 16
 CLOSE_WITHIN_S = 1.0
+DRIPS_PER_S = 20
 
 
 class Line:
@@ -70,8 +72,29 @@ class Line:
             await self._socket.ping(item.payload)
         elif isinstance(item, str):
             await self._socket.send_str(item)
+        elif isinstance(item, Raw):
+            await self._put_raw(item)
         else:
             await self._socket.send_bytes(item)
+
+    async def _put_raw(self, item: Raw) -> None:
+        from aiohttp import WSMsgType
+
+        if not item.bytes_per_s or self._transport is None:
+            await self._socket.send_frame(item.payload, WSMsgType.TEXT if item.text else WSMsgType.BINARY)
+            return
+        whole = _header(len(item.payload)) + item.payload
+        step = max(1, int(item.bytes_per_s / DRIPS_PER_S))
+        for start in range(0, len(whole), step):
+            self._transport.write(whole[start : start + step])
+            await asyncio.sleep(1 / DRIPS_PER_S)
+
+
+def _header(size: int) -> bytes:
+    """The head of one unmasked text frame (RFC 6455, 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b"\x81\x7f" + size.to_bytes(8, "big")
 
 
 class _Ping:

@@ -10,13 +10,14 @@ import msgspec
 
 from .book import Market
 from .clock import SECOND_NS
-from .faults import Faults
+from .faults import Faults, Raw
 from .flow import Happening
 from .history import History
 from .limits import Rolling
+from .script import Fault
 from .stage import Stage
 
-Frame = str | bytes
+Frame = str | bytes | Raw
 NO_ROOM, POLICY, GOING_AWAY = 1009, 1008, 1001  # RFC 6455, 7.4.1
 
 
@@ -57,16 +58,18 @@ class Venue:
     ws_path = "/"  # where clients connect
     connects = Rolling(300, 300)
     life_ns = 24 * 3600 * SECOND_NS
+    bans = False  # whether the venue bans addresses by itself
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
         self.stage, self.faults = stage, faults
         self.markets: dict[str, Market] = stage.flow.markets[self.name]
         self.histories = {symbol: History(market, seed, stage.now_ns) for symbol, market in self.markets.items()}
         self.sessions: dict[int, Session] = {}
+        faults.venue = self
         self.frames_out = 0
         self.requests: list[tuple[int, str]] = []  # (time, path) of everything asked by REST
         self.connections: list[int] = []  # times of all attempts to connect
-        stage.listeners[self.name] = self._happened
+        stage.listeners[self.name] = self.hear_of
         stage.every(SECOND_NS, self._second)
 
     # What a transport asks ----------------------------------------------------------------------------------------
@@ -76,12 +79,22 @@ class Venue:
         self.requests.append((self.stage.now_ns, path))
         forced = self.faults.refuse_request(path)
         if forced is not None:
-            return Reply(forced.body, forced.status, dict(forced.headers), forced.delay_s)
+            refusal = self._refusal(*forced)
+            if refusal is not None:
+                return refusal
         return self.faults.after(path, self.rest(path, query))
 
     def serves(self, path: str) -> bool:
         """Whether a WebSocket may be opened there."""
         return path == self.ws_path
+
+    def _refusal(self, kind: str, fault: Fault) -> Reply | None:
+        """A fault's refusal; None leaves it to the venue's own ban."""
+        if kind == "rest_fail":
+            return Reply("", int(fault.param("status")), delay_s=float(fault.param("delay_s")))
+        if kind == "ban":
+            return None if self.bans else self.unwilling("rate_limit", 60)
+        return self.unwilling(kind, int(fault.param("retry_after_s")) if kind == "rate_limit" else 60)
 
     def may_connect(self) -> bool:
         """Counts an attempt to connect; False where it is one too many."""
@@ -124,6 +137,16 @@ class Venue:
         """Does what a client's frame asks."""
         raise NotImplementedError
 
+    def unwilling(self, kind: str, retry_after_s: int) -> Reply:
+        """A refusal in the venue's form: `rate_limit` or `maintenance`."""
+        raise NotImplementedError
+
+    def ban(self, seconds: float) -> None:
+        """Shuts the address out."""
+
+    def announce(self, what: str) -> None:
+        """Tells everybody, where the venue does that: `end` of the connections, new `rules`, `maintenance`, `online` again."""
+
     def forget(self, session: Session) -> None:
         """Takes a session out of everything."""
 
@@ -147,9 +170,11 @@ class Venue:
         """What the venue believes a time to be."""
         return ts_ns + self.faults.skew_ns(ts_ns)
 
-    def _happened(self, happening: Happening) -> None:
+    def hear_of(self, happening: Happening) -> None:
+        """Takes in what an order did."""
         for trade in happening.trades:
-            self.histories[happening.market.listing.symbol].add(trade)
+            if not trade.bad:
+                self.histories[happening.market.listing.symbol].add(trade)
         self.happened(happening)
 
     def _second(self, ts_ns: int) -> None:
