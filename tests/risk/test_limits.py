@@ -158,13 +158,12 @@ def test_gross_counts_the_worst_case() -> None:
     desk.submit(BUY, 10000, 100)
     desk.submit(SELL, 10010, 500)
     desk.submit(SELL, 10010, 50, i=1)
-    review = __import__("sys").modules["tradewind_twin.risk.limits"]
-    review.measure(desk.s)
-    assert desk.s["budget"]["gross"] == pytest.approx((400 + 50) * MID * 1e-4)
-    assert desk.s["budget"]["net"] == pytest.approx(400 * MID * 1e-4)
+    limits = __import__("sys").modules["tradewind_twin.risk.limits"]
+    gross, high, low = limits.totals(desk.s, 0, 0, 0, 0, 0.0)
+    assert gross == pytest.approx((400 + 50) * MID * 1e-4)
+    assert (high, low) == (pytest.approx(400 * MID * 1e-4), pytest.approx((300 - 500 - 50) * MID * 1e-4))
     desk.submit(SELL, 10010, 700, i=1)
-    review.measure(desk.s)
-    assert desk.s["budget"]["net"] == pytest.approx((300 - 500 - 750) * MID * 1e-4)
+    assert limits.totals(desk.s, 0, 0, 0, 0, 0.0)[2] == pytest.approx((300 - 500 - 750) * MID * 1e-4)
 
 
 def test_money_of_the_limits_is_in_reporting_units() -> None:

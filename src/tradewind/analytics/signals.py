@@ -1,13 +1,13 @@
 """Signals: one score in [-1, 1] an instrument, with direction, horizon, confidence and the evidence it came from.
 
-score = tanh(Σ weight × input). Inputs are dimensionless: book imbalance, trade-flow imbalance, distance of the microprice
+score = squashed(Σ weight × input). Inputs are dimensionless: book imbalance, trade-flow imbalance, distance of the microprice
 and of the fast from the slow average, both in deviations of one horizon. The evidence is the input that carried most.
 """
 
 from typing import Any
 
 from ..kernel.jit import compiled
-from ..kernel.maths import sqrt, tanh
+from ..kernel.maths import sqrt
 
 TUNING = {"w_imbalance": 0.6, "w_flow": 0.5, "w_micro": 0.5, "w_trend": 0.8, "horizon_s": 60.0}
 W_IMBALANCE, W_FLOW, W_MICRO, W_TREND, HORIZON = range(8, 13)  # columns of s.tuning
@@ -33,8 +33,16 @@ def renew(s: Any, i: int) -> None:
         trend = t[W_TREND] * (s.ema[i, 0].fast - s.ema[i, 0].slow) / deviation
     x = book + tape + micro + trend
     g.evidence_at = strongest(book, tape, micro, trend)
-    g.score = tanh(x)
+    g.score = squashed(x)
     g.direction = 1 if g.score > 0.0 else -1 if g.score < 0.0 else 0
+
+
+@compiled
+def squashed(x: float) -> float:
+    """The Padé form of the hyperbolic tangent, x (27 + x²) / (27 + 9 x²), and ±1 from 3 on: its shape at a tenth of its cost."""
+    if abs(x) >= 3.0:
+        return 1.0 if x > 0.0 else -1.0
+    return x * (27.0 + x * x) / (27.0 + 9.0 * x * x)
 
 
 @compiled

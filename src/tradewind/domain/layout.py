@@ -113,7 +113,7 @@ CLOCK = np.dtype(
         ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8),
         ("fault_at", i8), ("n_rows", i8),
         ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
-        ("n_venues", i8), ("reporting", i8), ("select_due", i8),
+        ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
@@ -172,7 +172,7 @@ BARS = np.dtype(
 SIGNAL = np.dtype(
     [("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("evidence_at", i8)]
 )
-CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8)])
+CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8), ("rate", f8)])  # rate: hits of seen, shrunk to one half
 PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8)])
 TIMER = np.dtype([("due", i8), ("every", i8)])
 TARGETED = np.dtype([("price", i8), ("quantity", i8), ("otype", i8), ("cause", i8), ("measured", f8), ("threshold", f8)])
@@ -181,9 +181,7 @@ NOTED = np.dtype([("code", i8), ("measured", f8), ("threshold", f8), ("ts", i8)]
 PROBE = np.dtype([("code", i8), ("strategy", i8), ("instrument", i8), ("delta", f8)])
 SIZE = np.dtype([("quantity", i8)])  # the quantity a strategy's capital share buys, renewed each selector period
 SHARE = np.dtype([("weight", i8), ("drive", f8), ("gain", f8), ("spread", f8), ("last_worth", f8), ("n_seen", i8), ("worth", f8)])
-BUDGET = np.dtype(
-    [("tokens_e9", i8), ("ts", i8), ("gross", f8), ("net", f8), ("equity", f8), ("peak", f8), ("marked_ns", i8), ("opening", f8)]
-)
+BUDGET = np.dtype([("tokens_e9", i8), ("ts", i8), ("equity", f8), ("peak", f8), ("marked_ns", i8), ("opening", f8)])
 COUNTS = (
     "submits", "cancels", "acks", "fills", "rejects", "expired", "refused", "verdicts", "messages", "skipped", "invalidated",
     "snapshots", "overflow",

@@ -22,6 +22,7 @@ from tradewind.domain.codes import (
     FULL,
     LAST,
     MARKPRICE,
+    NEVER,
     QUOTE,
     REDUCE_ONLY,
     REPORT,
@@ -34,7 +35,7 @@ from tradewind.execution import orders
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.market import bars, books, consensus, truth
 from tradewind.portfolio import facts, ledger
-from tradewind.risk import breakers, limits, review, sizing
+from tradewind.risk import breakers, review, sizing
 from tradewind.strategy import selector
 
 from . import settings
@@ -221,12 +222,22 @@ def on_time(s: Any, out: Any) -> None:
         s.clock.select_due = settings.next_selection(s)
         selector.select(s, out)
         sizing.renew(s, True)
+    if s.clock.timer_due <= now:
+        ring(s, now, out)
+    settings.look_ahead(s)
+
+
+@compiled
+def ring(s: Any, now: int, out: Any) -> None:
+    """Every timer that is due."""
+    s.clock.timer_due = NEVER
     for k in range(s.clock.n_strategies):
         for i in range(s.clock.n_instruments):
-            if s.timer[k, i].due <= now:
-                s.timer[k, i].due += s.timer[k, i].every
+            t = s.timer[k, i]
+            if t.due <= now:
+                t.due += t.every
                 on_timer(s, k, i, out)
-    settings.look_ahead(s)
+            s.clock.timer_due = min(s.clock.timer_due, t.due)
 
 
 @compiled
@@ -254,7 +265,6 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 def mark(s: Any, out: Any) -> None:
     """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
     truth.watch(s, out)
-    limits.measure(s)
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:

@@ -140,17 +140,27 @@ def adopt_right(s: Any, row: Any) -> None:
     every = int(s.parameter[k, EVERY_MS] * 1e6)
     s.timer[k, i].every = every
     s.timer[k, i].due = row.ts_local + every if every > 0 and row.value != 0 else NEVER
+    s.clock.timer_due = min(s.clock.timer_due, s.timer[k, i].due)
     start(s)
 
 
 @compiled
 def start(s: Any) -> None:
     now = s.clock.now
-    if s.clock.bar_due == NEVER and s.frame_ns[0] > 0:
+    if s.clock.bar_due == NEVER and s.frame_ns[0] > 0 and makes_bars(s):
         s.clock.bar_due = bars.next_end(s, now)
-    s.clock.marked_due = min(s.clock.marked_due, now)
+    s.clock.marked_due = min(s.clock.marked_due, now // mark_period(s) * mark_period(s))
     s.clock.select_due = min(s.clock.select_due, now + 1)
     look_ahead(s)
+
+
+@compiled
+def makes_bars(s: Any) -> bool:
+    """Whether any instrument's bars are made here, of trades; a source of bars closes them itself."""
+    made = 0
+    for i in range(s.clock.n_instruments):
+        made += int(s.fact.rule[i, BARS_ONLY] == 0)
+    return made > 0
 
 
 @compiled
@@ -162,16 +172,18 @@ def next_selection(s: Any) -> int:
 @compiled
 def next_mark(s: Any) -> int:
     """When equity and exposure are measured next: every second, or every bar where there is nothing but bars."""
-    period = s.frame_ns[0] if s.fact.rule[0, BARS_ONLY] != 0 and s.frame_ns[0] > 0 else SECOND
-    return int(s.clock.now // period * period + period)
+    period = mark_period(s)
+    due = s.clock.marked_due + period
+    return int(due if due > s.clock.now else s.clock.now // period * period + period)
+
+
+@compiled
+def mark_period(s: Any) -> int:
+    return int(s.frame_ns[0] if s.fact.rule[0, BARS_ONLY] != 0 and s.frame_ns[0] > 0 else SECOND)
 
 
 @compiled
 def look_ahead(s: Any) -> None:
     """The earliest moment at which time alone brings something."""
     c = s.clock
-    soonest = min(min(c.bar_due, c.marked_due), c.select_due)
-    for k in range(c.n_strategies):
-        for i in range(c.n_instruments):
-            soonest = min(soonest, s.timer[k, i].due)
-    c.next_due = soonest
+    c.next_due = min(min(c.bar_due, c.marked_due), min(c.select_due, c.timer_due))

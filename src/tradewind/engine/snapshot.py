@@ -18,7 +18,7 @@ def fresh_state(machine: Machine) -> State:
     """The state before the first row: zero but for the times that are never."""
     state = np.zeros(1, machine.state_dtype)
     s = state[0]
-    for name in ("next_due", "bar_due", "marked_due", "select_due"):
+    for name in ("next_due", "bar_due", "marked_due", "select_due", "timer_due"):
         s["clock"][name] = NEVER
     s["timer"]["due"] = NEVER
     s["book"]["horizon"] = -NEVER

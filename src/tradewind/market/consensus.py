@@ -45,6 +45,9 @@ def update(s: Any, i: int) -> None:
         invert(s, i)
         return
     g = s.group[base]
+    if g.n_members == 1:
+        believe(s, g, g.member[0])
+        return
     n = 0
     sure = 0
     for m in range(g.n_members):
@@ -56,6 +59,22 @@ def update(s: Any, i: int) -> None:
                 n += 1
                 sure += s.top[j].good
     conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+
+
+@compiled
+def believe(s: Any, g: Any, j: int) -> None:
+    """A lone source: what it says is the reference, unless it is doubted; most of what bars bring comes this way."""
+    g.ts = s.clock.now
+    x = worth_of(s, j) if eligible(s, j) else 0.0
+    g.voters = int(x > 0.0)
+    if x > 0.0 and s.top[j].good != 0:
+        g.reference = x
+        g.band_low = x
+        g.band_high = x
+        g.dispersion = 0.0
+        g.grade = GRADE_C
+    else:
+        g.grade = GRADE_NONE
 
 
 @called
@@ -83,9 +102,22 @@ def invert(s: Any, i: int) -> None:
 def renew(s: Any) -> None:
     """Every reference anew: sources grow stale, and rates move, without a touch of their own."""
     for i in range(s.clock.n_instruments):
-        g = s.group[s.fact.rule[i, BASE]]
-        if g.member[0] == i or s.fact.rule[i, BASE] == s.clock.reporting:
+        base = s.fact.rule[i, BASE]
+        g = s.group[base]
+        if base == s.clock.reporting or (g.member[0] == i and not alone(s, i)):
             update(s, i)
+
+
+@compiled
+def alone(s: Any, i: int) -> bool:
+    """Whether time by itself changes no reference here: a lone source that quotes the reporting currency and is not silent."""
+    return bool(
+        s.top[i].good != 0
+        and s.top[i].condition == SYNCED
+        and s.fact.rule[i, QUOTE_ASSET] == s.clock.reporting
+        and s.group[s.fact.rule[i, BASE]].n_members == 1
+        and s.group[s.fact.rule[i, BASE]].grade == GRADE_C
+    )
 
 
 @compiled

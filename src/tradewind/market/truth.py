@@ -276,8 +276,8 @@ def believes(s: Any, i: int, out: Any) -> bool:
     trust = s.trust[i]
     if mid != top.mid:
         if top.mid > 0.0:
-            off = abs(mid - top.mid) / top.mid * 1e4
-            if off > float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch) and not confirmed(s, i, mid):
+            most = float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch) * 1e-4 * top.mid
+            if abs(mid - top.mid) > most and not confirmed(s, i, mid):
                 return refuse(s, i, IMPOSSIBLE_JUMP, int(mid), out)
         top.mid = mid
         trust.moved_ns = s.clock.now
@@ -358,8 +358,10 @@ def weigh(s: Any, i: int, out: Any) -> bool:
     """After consensus: moves the source's trust, refuses its touch while it stands off the others; whether it is good."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
-    rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
-    if rate > 0.0 and (g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C)):
+    if g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C):
+        rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
+        if rate <= 0.0:
+            return bool(top.good != 0)
         trust = s.trust[i]
         off = abs(top.worth * rate - g.reference) / g.reference * 1e4
         near = float(s.fact.rule[i, JUMP_BP]) * OFF_SHARE
@@ -401,16 +403,20 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
 @called
 def watch(s: Any, out: Any) -> None:
     """Once a second: ages every source, judges again what stands, renews the references, looks for who strayed or froze."""
+    alone = 0
     for i in range(s.clock.n_instruments):
         age(s, i, out)
         top = s.top[i]
-        if top.condition == SYNCED:
+        if top.suspect != 0 and top.condition == SYNCED:
             if top.suspect == IMPOSSIBLE_JUMP:
                 believes(s, i, out)
             elif top.suspect == CROSSED_BOOK:
                 crossed(s, i, out)
         if top.condition != INVALID and top.suspect == 0:
             s.trust[i].told = 0
+        alone += int(consensus.alone(s, i))
+    if alone == s.clock.n_instruments:
+        return  # nobody to compare with
     consensus.renew(s)
     for i in range(s.clock.n_instruments):
         top = s.top[i]
@@ -460,5 +466,7 @@ def sound_bar(s: Any, row: Any, out: Any) -> bool:
 def pace(s: Any, row: Any) -> None:
     """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly."""
     trust = s.trust[row.instrument]
-    trust.span_ns = TIMEFRAME_NS[row.strategy]
-    trust.stretch = sqrt(float(trust.span_ns) / float(MINUTE))
+    span_ns = TIMEFRAME_NS[row.strategy]
+    if trust.span_ns != span_ns:
+        trust.span_ns = span_ns
+        trust.stretch = sqrt(float(span_ns) / float(MINUTE))

@@ -58,14 +58,8 @@ def totals(s: Any, scope: int, k: int, i: int, change: int, unit: float) -> Any:
     first = 0 if scope == 0 else scope - 1
     last = s.clock.n_strategies if scope == 0 else scope
     for j in range(s.clock.n_instruments):
-        one = unit_worth(s, j, s.top[j].mid)
-        if j == i:
-            one = max(one, unit)
-        if scope == 0:
-            left = unclaimed(s, j)
-            gross += float(abs(left)) * one
-            high += float(left) * one
-            low += float(left) * one
+        left = unclaimed(s, j) if scope == 0 else 0
+        one = 0.0
         for n in range(first, last):
             p = s.fact.position[n, j]
             most = p.quantity + p.open_buy
@@ -73,9 +67,16 @@ def totals(s: Any, scope: int, k: int, i: int, change: int, unit: float) -> Any:
             if j == i and n == k:
                 most += max(change, 0)
                 least += min(change, 0)
-            gross += float(max(abs(most), abs(least))) * one
-            high += float(most) * one
-            low += float(least) * one
+            if most | least | left == 0:
+                continue
+            if one == 0.0:
+                one = unit_worth(s, j, s.top[j].mid)
+                if j == i:
+                    one = max(one, unit)
+            gross += float(max(abs(most), abs(least)) + abs(left)) * one
+            high += float(most + left) * one
+            low += float(least + left) * one
+            left = 0
     return gross, high, low
 
 
@@ -91,11 +92,3 @@ def spend(s: Any, k: int, i: int) -> int:
         return note(s, k, i, RATE_LIMIT, float(b.tokens_e9) * 1e-9, float(per_s))
     b.tokens_e9 -= SECOND
     return 0
-
-
-@compiled
-def measure(s: Any) -> None:
-    """Keeps gross and net exposure of the whole book at worst case; net is the side that reaches further from zero."""
-    gross, high, low = totals(s, 0, 0, 0, 0, 0.0)
-    s.budget.gross = gross
-    s.budget.net = high if high + low > 0.0 else low

@@ -45,6 +45,8 @@ def whole_lots(s: Any, i: int, quantity: int) -> int:
 def renew(s: Any, every: bool) -> None:
     """What one order of each strategy may be, wherever it has a right; `every` False: only where nothing was known yet."""
     for k in range(s.clock.n_strategies):
+        if s.parameter[k, FRACTION] <= 0.0 and s.parameter[k, RISK] <= 0.0:
+            continue
         for i in range(s.clock.n_instruments):
             if s.fact.right[k, i] != 0 and s.top[i].mid > 0.0 and (every or s.size_of[k, i].quantity == 0):
                 s.size_of[k, i].quantity = size(s, k, i, int(s.top[i].mid))

@@ -51,7 +51,7 @@ def on_decision(s: Any, i: int) -> None:
     top = s.top[i]
     b = float(top.bid_quantity)
     a = float(top.ask_quantity)
-    if b + a <= 0.0 or top.mid <= 0.0:  # a touch nobody believed yet
+    if b + a <= 0.0 or top.mid <= 0.0 or top.bid == top.ask:  # a touch nobody believed yet; a market known by bars alone
         return
     m.imbalance = (b - a) / (b + a)
     m.imbalance5 = deep(s, i)
