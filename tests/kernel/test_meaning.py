@@ -17,7 +17,7 @@ from tradewind.kernel.meaning import Meaning
 from worldtape import child, environment
 
 PACKAGE = Path(tradewind.__file__).resolve().parent
-GIVEN = Machine(Composition(), compiled=False)._given()
+GIVEN = Machine(Composition(), compiled=False).given()
 RUN = ("composed.machine", "run")
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 from tradewind.domain.layout import Capacity
+from tradewind.domain.rows import rows
 from tradewind.engine.compose import Composition, Machine
-from tradewind.runtime.bench import Cross, bars_setup, bench, book_setup, outcome, played
+from tradewind.engine.snapshot import fresh_state
+from tradewind.runtime import bench_start
+from tradewind.runtime.bench import Cross, bars_setup, bench, book_setup, inputs_of, outcome, played
+from tradewind.runtime.bench_rooms import CUTS, MACHINE, VENUE, Part
+from tradewind.runtime.bench_rooms import rooms as priced
 from tradewind.runtime.bench_tapes import bars_tape, book_tape, events
 from tradewind.runtime.options import BenchOptions
+from tradewind.runtime.session import Session
+from tradewind.storage.tape import Tape
 from tradewind.strategies.base import Bar
 
 SMALL = Capacity(instruments=2, levels=64, orders=256, sources=4, history=64)
@@ -84,6 +93,57 @@ def test_the_python_cross_is_the_cross() -> None:
         held = held if target is None else target.quantity
         if n >= 30:
             assert (held > 0) == (closes[n - 10 : n].mean() > closes[n - 30 : n].mean())
+
+
+def test_each_part_of_the_machine_stops_where_it_is_cut() -> None:
+    """What is behind the cut leaves no trace, what is before it does, and no part takes itself for the whole."""
+    composition = Composition(capacity=SMALL)
+    whole = Machine(composition, compiled=False)
+    tape = book_tape(2_000)
+    told = inputs_of(whole, tape)
+    market = told[told["kind"] < codes.REPORT]
+    assert (told["kind"] >= codes.REPORT).any()
+    counts, hashes = [], {whole.hash}
+    for empty in CUTS.values():
+        part = Part(composition, empty, compiled=False)
+        state, out = fresh_state(part), rows(1 << 12)
+        at, why = 0, codes.FULL
+        while why == codes.FULL:
+            at, why = part.run(state, market, at, len(market), out)
+        assert (at, why) == (len(market), codes.END)
+        s = state[0]
+        counts.append(
+            (bool(s["top"]["good"][0]), float(s["group"]["reference"][0]) > 0.0, float(s["flow"]["variance_ticks"][0]) > 0)
+        )
+        assert s["count"]["submits"] == 0
+        hashes.add(part.hash)
+    assert counts == [(False, False, False)] * 2 + [(False, False, False), (True, True, False), (True, True, True)]
+    assert len(hashes) == len(CUTS) + 1
+
+
+def test_every_room_is_priced_and_adds_up() -> None:
+    tape = book_tape(400)
+    machine = Machine(Composition(), compiled=False)
+    found = list(priced(book_setup(), tape, inputs_of(machine, tape), turns=1, compiled=False))
+    assert [name for name, _, _ in found] == [*CUTS, MACHINE, VENUE]
+    np.testing.assert_allclose(np.cumsum([added for _, added, _ in found]), [so_far for _, _, so_far in found])
+
+
+def test_the_long_tape_begins_again_from_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The book that is repeated stays believable at every seam: otherwise nobody trades after the first one."""
+    monkeypatch.setattr(bench_start, "CHUNK", 2_000)
+    bench_start.long_tape(tmp_path / "tape", 5_000)
+    tape = Tape.open(tmp_path / "tape")
+    told = np.concatenate(list(tape.segments()))
+    assert len(told) == 5_000 and (np.diff(told["ts_local"]) >= 0).all()
+    assert ((told["marks"] & codes.SNAPSHOT) != 0).sum() == 3 * 40
+    machine = Machine(Composition(capacity=SMALL), compiled=False)
+    session = Session(machine, book_setup(), int(told[0]["ts_local"]) - 1)
+    session.play(told, 0, 0, 4_100)
+    before, verdicts = int(session.state[0]["count"]["submits"]), int(session.state[0]["count"]["verdicts"])
+    session.play(told, 0, 4_100, 5_000)
+    assert int(session.state[0]["count"]["submits"]) > before
+    assert verdicts == 0
 
 
 def test_an_unknown_item_is_named() -> None:

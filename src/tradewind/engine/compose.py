@@ -88,14 +88,14 @@ class Machine:
 
     # Identity -----------------------------------------------------------------------------------------------------------
 
-    def _given(self) -> dict[str, str]:
+    def given(self) -> dict[str, str]:
         """The sources of the composed package, by module name."""
         pages = {page: (PACKAGE / "engine" / page).read_text(encoding="utf-8") for page in PAGES}
         written = {"slots.py": self.slots(), "features.py": self.feature_hooks(), "strategies.py": self.strategy_hooks()}
         return {f"composed.{name.removesuffix('.py')}": source for name, source in {**pages, **written}.items()}
 
     def _hash(self) -> str:
-        h = hashlib.sha256(_reached(tuple(self._given().items()))[0].encode())
+        h = hashlib.sha256(_reached(tuple(self.given().items()))[0].encode())
         h.update(repr(self.state_dtype).encode())
         h.update(msgspec.json.encode(self.composition))
         return h.hexdigest()[:16]
@@ -103,7 +103,7 @@ class Machine:
     def _build(self) -> str:
         from importlib.metadata import version
 
-        given = self._given()
+        given = self.given()
         h = hashlib.sha256(self.hash.encode())
         for path in (*_reached(tuple(given.items()))[1], *(PACKAGE / "kernel" / name for name in HOW)):
             h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -154,12 +154,9 @@ class Machine:
             return
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
-        (aside / "__init__.py").write_text('"""A composed machine."""\n')
-        for page in PAGES:
-            shutil.copyfile(PACKAGE / "engine" / page, aside / page)
-        (aside / "slots.py").write_text(self.slots())
-        (aside / "features.py").write_text(self.feature_hooks())
-        (aside / "strategies.py").write_text(self.strategy_hooks())
+        (aside / "__init__.py").write_text('"""A composed machine."""\n', encoding="utf-8")
+        for name, source in self.given().items():
+            (aside / f"{name.rpartition('.')[2]}.py").write_text(source, encoding="utf-8")
         try:
             aside.rename(folder)
         except OSError:

@@ -2,6 +2,7 @@
 
 A: a moving-average cross over bars, compiled and as a Python strategy woken on every bar, and a sweep of it. B: quoting
 both sides of a book every 100 ms under latency, queue position and fees; then one step at a time, as live. D: indicators.
+rooms: what each room of B costs. start: cold and warm starts. memory: what a long tape needs.
 Each record says which machine it was, how many orders and fills it made and what was left of the money.
 """
 
@@ -46,13 +47,13 @@ ONE_BTC = 100_000  # quantity units of the bars' instrument
 
 def bench(options: BenchOptions, *, say: Say = lambda text: None) -> list[Record]:
     """One record a figure, in the form of the shared benchmarks. Raises BadUse for an unknown item."""
-    items = {"A": bars, "B": book, "D": indicators}
+    items = {"A": bars, "B": book, "D": indicators, "rooms": room_costs, "start": start_times, "memory": peaks}
     if options.item is not None and options.item not in items:
         raise BadUse(f"no item {options.item!r}", expected=f"one of {', '.join(items)}")
     found: list[Record] = []
     for name, item in items.items():
         if options.item in (None, name):
-            for record in item(options.n, say):
+            for record in item(options.n, say) if name != "memory" else peaks(options.n, say, full=options.full):
                 say(f"{record['item']} {record['figure']}: {record['value']:,} {record['unit']}")
                 found.append(record)
     return found
@@ -270,6 +271,37 @@ def _step_times(machine: Machine, told: Rows, writer: JournalWriter | None) -> n
             writer.append(out[:n])
         taken[k] = now() - start
     return taken[len(told) // 10 :]  # the first steps load code and touch memory for the first time
+
+
+# Rooms, starts, memory ------------------------------------------------------------------------------------------------------
+
+
+def room_costs(n: int | None, say: Say) -> Iterator[Record]:
+    """What each room adds to item B, in the order of the machine's page."""
+    from .bench_rooms import rooms as priced
+
+    machine, tape = Machine(Composition()), book_tape(n or 300_000)
+    for room, added, so_far in priced(book_setup(), tape, inputs_of(machine, tape), say=say):
+        yield _record(
+            "B-rooms", "ns_per_row", added, "ns", machine, room=room, ns_with_rooms_before=float(f"{so_far:.5g}"), rows=len(tape)
+        )
+
+
+def start_times(n: int | None, say: Say) -> Iterator[Record]:
+    """Cold compile, warm composition, warm command line."""
+    from .bench_start import starts
+
+    say("start: compiling with empty caches")
+    for figure, seconds, facts in starts():
+        yield _record("start", figure, seconds, "s", None, **facts)
+
+
+def peaks(n: int | None, say: Say, *, full: bool = False) -> Iterator[Record]:
+    """Peak memory of whole backtests."""
+    from .bench_start import memory
+
+    for rows_, peak, facts in memory(*((n,) if n else (5_000_000, 50_000_000) if full else (5_000_000,))):
+        yield _record("memory", f"peak_{rows_}_rows", peak, "MB", None, **facts)
 
 
 # Other programs --------------------------------------------------------------------------------------------------------------

@@ -138,8 +138,9 @@ class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
 class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Tradewind's own figures in the form of the peer benchmarks."""
 
-    item: Annotated[str | None, Told("A bars, B book, D indicators; all without it.", argument=True)] = None
+    item: Annotated[str | None, Told("A bars, B book, D indicators, rooms, start, memory; all without it.", argument=True)] = None
     n: Annotated[int | None, Told("Rows instead of the item's own number.")] = None
+    full: Annotated[bool, Told("Also what takes minutes and gigabytes: memory over 50 M rows.")] = False
 
 
 class ScaffoldOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from tradewind.runtime.options import BenchOptions
 from ..command import Answer, Command, Frame, call, summary
 from ..emit import Table
 
-ITEMS = ("A", "B", "D")
+ITEMS = ("A", "B", "D", "rooms", "start", "memory")
 KEYS = ("item", "peer", "figure", "value", "unit")
 
 
