@@ -20,7 +20,8 @@ from tradewind.engine.snapshot import State
 from tradewind.strategies.base import Bar, Market, Strategy, memory_of
 
 WAKE_ROW = struct.Struct("=b5xh2xh12x5q")
-"""Of a row: kind, instrument, strategy, ts_local, price, quantity, ref, value."""
+wake_row = WAKE_ROW.unpack_from
+"""Of the row at an offset of a buffer: kind, instrument, strategy, ts_local, price, quantity, ref, value."""
 ANSWER_ROW = struct.Struct("=bbhhhhhiqqqqqq")
 """Of a row: all fields in order."""
 WORD = 8
@@ -87,7 +88,7 @@ class Seat:
         self.market = Market(around.state, k, around.instruments)
         self.memory_dtype = memory_of(strategy)
         self.busy_until = 0  # one worker: questions that come together are answered one after another
-        self.answers_at: dict[int, int] = {}  # by instrument: when its last answer arrives; until then it is not asked again
+        self.answers_at = [0] * len(around.instruments)  # when its last answer arrives; until then it is not asked again
         self.skipped = 0
         self._timeframes, self._inbox = around.timeframes, around.inbox
         self._scales = [(10.0**x.price_exponent, 10.0**x.quantity_exponent) for x in around.instruments]
@@ -97,9 +98,12 @@ class Seat:
         self._bytes = self._lent.view(np.uint8).data
 
     def ask(self, wake: tuple[int, ...]) -> None:
-        """Puts one wake, the fields of WAKE_ROW, to the object, and its answer on the way."""
+        """Puts one wake, as `wake_row` gives it, to the object, and its answer on the way."""
         _, i, _, now, close, volume, number, frame = wake
-        if self.answers_at.get(i, 0) > now:
+        begins = self.busy_until
+        if begins <= now:
+            begins = now
+        elif self.answers_at[i] > now:
             self.skipped += 1
             return
         market = self.market
@@ -108,8 +112,7 @@ class Seat:
         bar = Bar(i, self._timeframes[frame], close / price_scale, volume / quantity_scale, now)
         before = b"" if self.memory_dtype is None else self._lend(i)
         target = self.strategy.on_bar(bar, market)
-        due = max(now, self.busy_until) + self.think_ns
-        self.busy_until = self.answers_at[i] = due
+        self.busy_until = self.answers_at[i] = due = begins + self.think_ns
         if before:
             self._take(i, before, due)
         if target is not None:

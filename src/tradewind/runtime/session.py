@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tradewind.domain import codes, layout, ports
+from tradewind.domain.codes import WAKE, WOKEN
 from tradewind.domain.errors import MachineFault
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.reasons import sentence
@@ -21,7 +22,7 @@ from tradewind.engine.prelude import Prelude, Setup
 from tradewind.engine.snapshot import State, digest, fresh_state, fresh_venue
 from tradewind.strategies.base import Strategy
 
-from .seats import WAKE_ROW, Around, Inbox, Seat, word_of
+from .seats import Around, Inbox, Seat, wake_row, word_of
 
 OUT_ROWS = 1 << 16
 KEPT_BYTES = 1 << 22  # one batch of the journal
@@ -78,19 +79,22 @@ class Session:
         """
         stop = len(tape) if stop is None else stop
         drive = self._straight if is_plain(tape) else self._drive
-        state, physics, out, words, n_out, journalled = (
-            self.state, self.physics, self.out, self._words, self._n_out, self.journal is not None
-        )  # fmt: skip
-        i, emitted = start, self.emitted
+        state, physics, out, words, n_out = self.state, self.physics, self.out, self._words, self._n_out
+        n_wakes, said, seats = self._n_wakes, self._said, self.seats
+        i, emitted, journalled = start, self.emitted, self.journal is not None
         try:
             while i < stop:
                 i, why = drive(state, physics, tape, i, stop, segment, out)
                 n = words[n_out]
                 emitted += n
                 if journalled and n:
-                    self._keep(n, more=why == codes.WOKEN)
-                if why == codes.WOKEN:
-                    self._wake(n)
+                    self._keep(n, more=why == WOKEN)
+                if why == WOKEN:
+                    row = wake_row(said, n * ROW_BYTES - ROW_BYTES)
+                    if row[0] != WAKE or words[n_wakes] > 1:
+                        self._ask_all(n)
+                    elif row[2] in seats:  # nearly always the last row is the only wake
+                        seats[row[2]].ask(row)
                 elif why == codes.FAULT:
                     self._check(why)
         finally:
@@ -140,19 +144,13 @@ class Session:
 
     # Python strategies ---------------------------------------------------------------------------------------------------
 
-    def _wake(self, n: int) -> None:
+    def _ask_all(self, n: int) -> None:
         """Asks the strategies of all WAKE rows of the step that ended the call, in their order."""
-        missing, at = self._words[self._n_wakes], n * ROW_BYTES - ROW_BYTES
-        row = WAKE_ROW.unpack_from(self._said, at)
-        if missing == 1 and row[0] == codes.WAKE:  # nearly always
-            if row[2] in self.seats:
-                self.seats[row[2]].ask(row)
-            return
-        found = []
-        while missing > 0 and at >= 0:
-            row = WAKE_ROW.unpack_from(self._said, at)
+        missing, at, found = self._words[self._n_wakes], n * ROW_BYTES, []
+        while missing > 0 and at > 0:
             at -= ROW_BYTES
-            if row[0] == codes.WAKE:
+            row = wake_row(self._said, at)
+            if row[0] == WAKE:
                 found.append(row)
                 missing -= 1
         for row in reversed(found):
