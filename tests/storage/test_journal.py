@@ -20,7 +20,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt, NoRoom, TradewindError
 from tradewind.domain.rows import ROW, rows
 from tradewind.storage import journal
-from tradewind.storage.batch import ROWS, Place, genesis, parse, seal
+from tradewind.storage.batch import MOST_ROWS, ROWS, Place, Sealer, genesis, parse, seal
 from tradewind.storage.journal import JournalReader, JournalWriter, Proof, expand, verify
 from tradewind.storage.tape import Tape, TapeWriter
 
@@ -44,6 +44,18 @@ def test_round_trip(tmp_path: Path, sizes: list[int]) -> None:
     for part in reader.rows():
         assert typeof(part) == typeof(np.zeros(1, ROW))
     assert reader.recover().cut_bytes == 0
+
+
+def test_a_sealer_gives_what_seal_gives() -> None:
+    """One buffer for all sizes: what a longer batch left in it must not show in a shorter one."""
+    sealer = Sealer()
+    ours = theirs = Place(genesis(b"a header"), 7, 1 << 40, 9)
+    for count in [*range(1, MOST_ROWS + 1), 3, 1, 2]:
+        payload, digest = rows_of_any_bits(count, seed=count).tobytes(), (-1) ** count * count << 50
+        last_ts = int(np.frombuffer(payload, ROW)["ts_local"][-1])
+        header, marker, theirs = seal(ROWS, count, payload, digest, last_ts, theirs)
+        whole, ours = sealer.seal(payload, digest, ours)
+        assert bytes(whole) == header + payload + marker and ours == theirs
 
 
 def test_digests_and_texts(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, TradewindError
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import Rows, rows
-from tradewind.engine.compose import Composition, Machine
+from tradewind.engine.compose import Composition, Machine, straight
 from tradewind.engine.prelude import Latency, Limits, Setup, StrategySetup
 from tradewind.engine.snapshot import fresh_state
 from tradewind.storage.journal import JournalHeader, JournalWriter, expand
@@ -34,6 +34,7 @@ from tradewind.strategies.base import Bar, Market, Target
 
 from .bench_tapes import BAR_COIN, BOOK_COIN, bars_tape, book_tape
 from .options import BenchOptions
+from .seats import word_of
 from .session import Session
 from .sweep import sweep_machine
 
@@ -255,20 +256,21 @@ def _steps(machine: Machine, tape: Rows, folder: Path) -> Iterator[Record]:
 
 
 def _step_times(machine: Machine, told: Rows, writer: JournalWriter | None) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """ns of every step: one row in, appended first where there is a journal, commands appended where there are any."""
-    run, state, one, out = machine.run, fresh_state(machine), rows(1), rows(1024)
-    clock = state["clock"]
+    """ns of every step: one row in; before its commands could leave, it and they are appended where there is a journal."""
+    state, step = fresh_state(machine), rows(1 + 1024)
+    one, out = step[:1], step[1:]
+    machine.run(state, one, 0, 0, out)
+    run, n_out = straight(machine.run), state.view(np.int64).data
+    at = word_of(machine.state_dtype, "clock", "n_out")
     taken = np.zeros(len(told), np.int64)
     now = time.perf_counter_ns
     for k in range(len(told)):
         one[0] = told[k]
         start = now()
-        if writer is not None:
-            writer.append(one)
         run(state, one, 0, 1, out)
-        n = clock["n_out"][0]
-        if n and writer is not None:
-            writer.append(out[:n])
+        if writer is not None:
+            n = n_out[at]
+            writer.append(step[: 1 + n] if n else one)
         taken[k] = now() - start
     return taken[len(told) // 10 :]  # the first steps load code and touch memory for the first time
 

@@ -34,14 +34,13 @@ from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 
 from . import batch as layout
 from . import files
-from .batch import Batch, Place
+from .batch import MOST_ROWS, Batch, Place, Sealer
 from .tape import Tape, TapeSegment
 
 FORMAT = 1
 HEADER_FILE = "journal.json"
 SEGMENT_BYTES = 64 << 20
 MAX_TEXT = 1 << 16  # a venue's refusal is a line, not a book
-SMALL_ROWS = 64  # up to here one copy is cheaper than handing the kernel three pieces
 BATCH_ROWS = layout.MAX_PAYLOAD // ROW_BYTES
 SEGMENT_NAME = re.compile(r"\d{5,}\.journal")
 Durability = Literal["process", "power"]
@@ -309,6 +308,8 @@ class JournalWriter:
         self._fd = self._lock = self._index = -1
         self._path = folder  # of the current segment
         self._size = 0  # of the current segment, up to its last commit marker
+        self._seal = Sealer().seal
+        self._write_one = os.write if type(disk) is files.Disk else disk.write  # one call less for the step that waits for it
         self._ids: dict[str, int] = {}
         self._pending: list[bytes] = []
         self._unsynced: list[Path] = []  # full segments that no sync has covered yet
@@ -326,11 +327,15 @@ class JournalWriter:
         `digest` is 64 bits of the state's digest after the last of them, or 0. Texts interned since the last append go
         before them. No rows and no digest writes nothing. Raises NoRoom or TradewindError, and refuses from then on.
         """
-        if not rows.flags.c_contiguous:
-            rows = np.ascontiguousarray(rows)
-        if rows.dtype != ROW:
+        if rows.dtype is not ROW and rows.dtype != ROW:
             raise BadUse(f"rows of type {rows.dtype}", where=str(self.folder), expected="domain.rows.ROW")
         count = len(rows)
+        if 0 < count <= MOST_ROWS and not self._pending:
+            whole, place = self._seal(rows.tobytes(), layout.signed(digest) if digest else 0, self.place)
+            self._write(place, whole)
+            return place
+        if not rows.flags.c_contiguous:
+            rows = np.ascontiguousarray(rows)
         while count > BATCH_ROWS:
             self._write_rows(rows[:BATCH_ROWS], 0)
             rows = rows[BATCH_ROWS:]
@@ -372,16 +377,16 @@ class JournalWriter:
 
     def _write_rows(self, rows: Rows, digest: int) -> None:
         count = len(rows)
-        small = count <= SMALL_ROWS
-        payload: files.Part = rows.tobytes() if small else rows.view(np.uint8).data
+        payload: files.Part = rows.view(np.uint8).data
         last_ts = int.from_bytes(payload[-48:-40], "little", signed=True) if count else 0
         parts, place = self._take_texts() if self._pending else ([], self.place)
         header, marker, place = layout.seal(layout.ROWS, count, payload, digest, last_ts, place)
-        self._write([*parts, header + payload + marker] if small else [*parts, header, payload, marker], place)
+        self._write(place, *parts, header, payload, marker)
 
     def _write_texts(self) -> None:
         if self._pending:
-            self._write(*self._take_texts())
+            parts, place = self._take_texts()
+            self._write(place, *parts)
 
     def _take_texts(self) -> tuple[list[files.Part], Place]:
         parts: list[files.Part] = []
@@ -397,14 +402,16 @@ class JournalWriter:
             parts += [header, payload, marker]
         return parts, place
 
-    def _write(self, parts: Sequence[files.Part], place: Place) -> None:
+    def _write(self, place: Place, *parts: files.Part) -> None:
         if self._refusal or self._lock < 0:
             self._must_stand()
-        size = sum(map(len, parts))
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         try:
             if self._fd < 0 or (self._size + size > SEGMENT_BYTES and self._size > layout.HEADER_BYTES):
                 self._begin_segment()
-            files.write_all(self._fd, *parts, disk=self._disk)
+            done = self._write_one(self._fd, parts[0]) if len(parts) == 1 else self._disk.write(self._fd, *parts)
+            if done < size:
+                files.write_all(self._fd, memoryview(b"".join(parts))[done:], disk=self._disk)
         except BaseException as error:
             self._cut_back()
             self._refuse(error)
