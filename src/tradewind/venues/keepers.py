@@ -35,6 +35,9 @@ class Verdict(IntEnum):
     GAP = rimbook.GAP
 
 
+PASS, PASSED = Verdict.PASS, rimbook.PASS
+
+
 class Keeper(Protocol):
     """One stream's judge."""
 
@@ -77,11 +80,13 @@ class BookKeeper:
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """PASS for what follows. A frame with several messages is judged as one: the first that fails decides."""
         code = self._take(rows, self._state, self._levels)
-        if code == rimbook.PASS:
-            return Verdict.PASS, rows if not rows["marks"][0] & codes.SNAPSHOT else self._rejoined(rows)
+        if code == PASSED:
+            return PASS, rows
         return self._unusual(code, rows)
 
     def _unusual(self, code: int, rows: Rows) -> tuple[Verdict, Rows]:
+        if code == rimbook.ANEW:
+            return PASS, self._rejoined(rows)
         if code == rimbook.UNWHOLE:
             return self._several(rows)
         if code == rimbook.GAP:
@@ -135,7 +140,7 @@ class BookKeeper:
             self.dropped += 1
         if chained and self._held and int(self._held[0]["value"][0]) > last:
             return Verdict.GAP, NO_ROWS  # older than all that is held: what lies between is nowhere
-        if self.book.take(rows) != rimbook.PASS:
+        if self.book.take(rows) != rimbook.ANEW:
             return Verdict.GAP, NO_ROWS
         pieces, ts_local = [self._rejoined(rows)], int(rows["ts_local"][-1])
         held, self._held = self._held, deque()
@@ -164,8 +169,12 @@ class TradeKeeper:
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """Ids told before are dropped; where some were left out, GAP with the rows and `missing` set."""
         ids = rows["ref"]
-        if len(ids) == 1:
-            return self._one(int(ids[0]), rows)
+        if ids.size == 1:
+            trade_id = ids.item()
+            if trade_id != self.last_id + 1:
+                return self._one(trade_id, rows)
+            self.last_id = trade_id
+            return PASS, rows
         order = np.argsort(ids, kind="stable")
         ids = ids[order]
         fresh = (ids > self.last_id) & np.append(True, ids[1:] != ids[:-1])
@@ -183,7 +192,7 @@ class TradeKeeper:
 
     def _one(self, trade_id: int, rows: Rows) -> tuple[Verdict, Rows]:
         last, self.last_id = self.last_id, max(self.last_id, trade_id)
-        if trade_id == last + 1 or last < 0:
+        if last < 0:
             return Verdict.PASS, rows
         if trade_id <= last:
             self.dropped += 1
@@ -220,12 +229,12 @@ class OrderedKeeper:
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """PASS, or DROP for what is old."""
         if self.ordered:
-            ref = int(rows["ref"][-1])
+            ref = rows["ref"].item(-1)
             if ref < self.last_id:
                 self.dropped += 1
                 return Verdict.DROP, NO_ROWS
             self.last_id = ref
-        return Verdict.PASS, rows
+        return PASS, rows
 
     def snapshot(self, rows: Rows) -> tuple[Verdict, Rows]:
         """The same."""

@@ -20,8 +20,9 @@ from tradewind.kernel.jit import called, compiled, entry
 Words = NDArray[np.int64]
 
 S_PROOF, S_KEPT, S_SYNCED, S_LAST, S_FRESH, S_BIDS, S_ASKS, S_HORIZON_BID, S_HORIZON_ASK, S_CHECKED = range(10)
-PASS, HOLD, DROP, GAP, UNWHOLE = range(5)
-"""What a message is: applied; to be kept for a snapshot; known already; not the next one (or its checksum is wrong); no message."""
+PASS, HOLD, DROP, GAP, UNWHOLE, ANEW = range(6)
+"""What a message is: applied; to be kept for a snapshot; known already; not the next one (or its checksum is wrong); no message;
+a snapshot, applied."""
 
 CAPACITY = 8_192  # levels a side; beyond, the deepest is forgotten and `horizon` remembers how deep the book is complete
 NEAR = 16  # levels at the touch that are compared one by one
@@ -144,7 +145,7 @@ def _admits(rows: Any, state: Words) -> int:
 
 @entry
 def judge(rows: Any, state: Words, levels: Words) -> int:
-    """Judge one message and, where it follows, put it into the book: PASS, HOLD, DROP, GAP or UNWHOLE."""
+    """Judge one message and, where it follows, put it into the book: one of the six codes."""
     if not _whole(rows):
         return UNWHOLE
     verdict = _admits(rows, state)
@@ -170,7 +171,7 @@ def judge(rows: Any, state: Words, levels: Words) -> int:
         if _checksum(state, levels) != rows[rows.size - 1].value:
             state[S_SYNCED] = 0
             return GAP
-    return PASS
+    return ANEW if first.marks & SNAPSHOT else PASS
 
 
 class RimBook:

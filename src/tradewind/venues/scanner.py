@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from tradewind.domain import rows as row
@@ -42,8 +45,35 @@ MOST_ROWS = 20_000  # of one message: the deepest snapshot has half as many
 STAMP_MICROSECONDS = 10_000_000_000_000  # a stamp from here on is in µs
 LAST_STAMP = 9_000_000_000_000_000
 LEAST_LEVEL_BYTES = 8  # no layout writes a row in fewer
-BLOCK_ROWS = 1 << 14
+BLOCK_ROWS = 1 << 10  # 64 KiB: small enough that the heap gives the same warm memory again
+_EIGHTS = 0x0101010101010101  # the same byte eight times, by multiplication
+_HIGH = -0x7F7F7F7F7F7F7F80  # 0x80 eight times, as a signed word
+_MASKS = np.array([(1 << 8 * k) - 1 for k in range(8)], np.int64)  # of the first k bytes of a word
 _TENS = np.array([10**k for k in range(MOST_DIGITS + 1)], np.int64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _word(_: Any, text: Any, at: Any) -> Any:
+    """Eight bytes of `text` from `at` on as one little-endian word. The caller has looked that they are there."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        word = builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return word
+
+    return types.int64(text, types.int64), build
+
+
+@compiled
+def _eight(word: int) -> int:
+    """The number of eight digits in a word, or -1 where one is none. Pairs, then fours, then all: three steps, no loop."""
+    word -= 48 * _EIGHTS
+    if (word | (word + 118 * _EIGHTS)) & _HIGH:
+        return -1
+    word = word * 10 + (word >> 8)
+    return ((word & 0x000000FF000000FF) * 0x000F424000000064 + ((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >> 32
 
 
 @compiled
@@ -51,6 +81,11 @@ def _digits(text: Any, at: int, most: int) -> tuple[int, int]:
     """(value, where it ends) of at most `most` digits."""
     value = 0
     end = min(at + most, len(text))
+    if at + 8 <= end:
+        eight = _eight(_word(text, at))
+        if eight >= 0:
+            value = eight
+            at += 8
     while at < end and 48 <= text[at] <= 57:
         value = value * 10 + (int(text[at]) - 48)
         at += 1
@@ -66,7 +101,7 @@ def _integer(text: Any, at: int) -> tuple[int, int]:
     return value, end
 
 
-@called
+@compiled
 def _units(text: Any, at: int, exponent: int, bare: int) -> tuple[int, int]:
     """(units, end) of a decimal number; `bare`: not in quotes, so that zeros in front are no JSON."""
     value, end = _digits(text, at, MOST_DIGITS - exponent)
@@ -151,10 +186,22 @@ def _rfc3339(text: Any, at: int) -> tuple[int, int]:
 
 @compiled
 def _matches(text: Any, at: int, table: Words, start: int, length: int) -> bool:
+    """Whether `text` goes on with the `length` bytes that lie in the table's words from `start` on."""
     if at + length > len(text):
         return False
+    while length >= 8:
+        if _word(text, at) != table[start]:
+            return False
+        at += 8
+        start += 1
+        length -= 8
+    if length == 0:
+        return True
+    if at + 8 <= len(text):
+        return bool((_word(text, at) ^ table[start]) & _MASKS[length] == 0)
+    rest = table[start]
     for k in range(length):  # noqa: SIM110 — no generator compiles
-        if int(text[at + k]) != table[start + k]:
+        if int(text[at + k]) != (rest >> (8 * k)) & 255:
             return False
     return True
 
@@ -163,8 +210,15 @@ def _matches(text: Any, at: int, table: Words, start: int, length: int) -> bool:
 def _until(text: Any, at: int, stop: int) -> int:
     """Where `stop` stands next in a string without escapes, or NO."""
     end = min(at + MOST_SKIPPED, len(text))
+    while at + 8 <= end:  # eight at once while none of them is the stop, a quote, a backslash, a control or no ASCII
+        word = _word(text, at)
+        a, b, c = word ^ (stop * _EIGHTS), word ^ (34 * _EIGHTS), word ^ (92 * _EIGHTS)
+        found = ((a - _EIGHTS) & ~a) | ((b - _EIGHTS) & ~b) | ((c - _EIGHTS) & ~c) | ((word - 32 * _EIGHTS) & ~word) | word
+        if found & _HIGH:
+            break
+        at += 8
     while at < end:
-        c = text[at]
+        c = int(text[at])
         if c == stop:
             return at
         if c < 32 or c in (34, 92) or c > 126:
@@ -439,14 +493,14 @@ class _Assembler:
 
     def __init__(self) -> None:
         self.ops: list[list[int]] = []
-        self.texts: list[int] = []
+        self.texts: list[int] = []  # each a length, then its bytes by eight
         self._known: dict[str, int] = {}
 
     def text(self, text: str) -> int:
         """Where a text's length stands, its bytes behind it; the same text once."""
         if text not in self._known:
             self._known[text] = len(self.texts)
-            self.texts += [len(text), *text.encode("ascii")]
+            self.texts += [len(text), *_packed(text.encode("ascii"))]
         return self._known[text]
 
     def add(self, parts: Layout) -> None:
@@ -489,7 +543,7 @@ class Scanner:
         self._renew(BLOCK_ROWS)
 
     def _renew(self, size: int) -> None:
-        self._rows, self._at, self._left = row.rows(size), 0, size
+        self._rows, self._at, self._left = np.empty(size, row.ROW), 0, size  # every word of a row is written
         self._words = row.words(self._rows)
 
     def scan(self, text: bytes, ts_local: int) -> Rows | None:
@@ -531,11 +585,18 @@ def _table(layouts: Sequence[Layout], symbols: Sequence[tuple[str, int, int]], c
         while table_of[slot]:
             slot = (slot + 1) & (slots - 1)
         table_of[slot] = slots_at + slots + len(entries)
-        entries += [len(letters), instrument, price_exponent, quantity_exponent, *letters]
+        entries += [len(letters), instrument, price_exponent, quantity_exponent, *_packed(letters)]
     head = [0] * OPS
     head[R_LAYOUTS], head[R_SYMBOLS], head[R_MASK], head[R_CHANNELS] = len(layouts), slots_at, slots - 1, channels
     head[LAYOUTS : LAYOUTS + len(starts)] = [OPS + start * OP_WORDS for start in starts]
     return np.array([*head, *(word for op in assembler.ops for word in op), *assembler.texts, *table_of, *entries], np.int64)
+
+
+def _packed(letters: bytes) -> list[int]:
+    """Bytes as little-endian words, the last filled up with zeros."""
+    filled = letters + bytes(-len(letters) % 8)
+    words: list[int] = np.frombuffer(filled, "<i8").tolist()
+    return words
 
 
 def _hash(letters: bytes) -> int:
