@@ -104,6 +104,7 @@ UNSUBSCRIBED = 212
 VENUE_REFUSED = 213
 NEVER_PROVEN = 214
 SYMBOL_HALTED = 215
+POLLED = 216
 
 SENTENCES = {
     QUOTE_PLACED: "quoted around the reservation price, which stood at {measured:g} price units",
@@ -195,6 +196,7 @@ SENTENCES = {
     VENUE_REFUSED: "the venue refused it",
     NEVER_PROVEN: "it was subscribed and no data came",
     SYMBOL_HALTED: "the venue halted, delisted or renamed the symbol",
+    POLLED: "no socket is to be had: it is asked by REST, at a lower grade",
 }
 
 NAMES = {value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)}

@@ -52,10 +52,14 @@ class Meter:
         self._spends.append((now, weight))
         self.spent += weight
 
+    def most(self, share: float) -> int:
+        """What a purpose with that share may have spent at once; one unit always."""
+        return max(1, int(self.window.limit * share))
+
     def free_at(self, now: int, weight: int, share: float) -> int:
         """The earliest time at which `weight` more fits under `share` of the limit."""
         self.forget(now)
-        over = self.spent + weight - int(self.window.limit * share)
+        over = self.spent + weight - self.most(share)
         for at, spent in self._spends:
             if over <= 0:
                 break
@@ -79,10 +83,8 @@ class Budget:
         now = self._time.now()
         share = SHARES.get(purpose, SHARES["market"])
         for meter in self.meters.values():
-            if weight > int(meter.window.limit * share):
-                raise BadUse(
-                    f"a request of weight {weight}", where=meter.window.name, expected=f"at most {meter.window.limit * share:g}"
-                )
+            if weight > meter.most(share):
+                raise BadUse(f"a request of weight {weight}", where=meter.window.name, expected=f"at most {meter.most(share)}")
         soonest = max((meter.free_at(now, weight, share) for meter in self.meters.values()), default=now)
         return max(soonest, self.closed_until) - now
 

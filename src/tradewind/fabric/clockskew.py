@@ -50,7 +50,8 @@ class ClockSkew:
         if rtt < 0 or venue_ns <= 0:
             self.refused += 1
             return False
-        came = Sample(received_ns, venue_ns - (sent_ns + rtt // 2), rtt // 2 + codes.MILLISECOND)  # venues tell whole ms
+        grain = codes.SECOND if venue_ns % codes.SECOND == 0 else codes.MILLISECOND  # venues tell whole seconds or whole ms
+        came = Sample(received_ns, venue_ns + grain // 2 - (sent_ns + rtt // 2), (rtt + grain) // 2)
         if self.best is not None and self._contradicts(came, self.best):
             if self._strange is None or self._contradicts(came, self._strange):
                 self._strange = came

@@ -34,6 +34,7 @@ def _table() -> dict[tuple[int, int], int]:
         ((SYNCED, STALE), why.PROOF_FAILED, INVALID),
         ((SYNCED, STALE), why.BOOK_CROSSED, INVALID),
         ((SYNCED,), why.WENT_SILENT, STALE),
+        ((UNAVAILABLE, GAP, INVALID, BACKFILLING), why.POLLED, STALE),
         (DOWN, why.DISCONNECTED, UNAVAILABLE),
         (DOWN, why.UNSUBSCRIBED, UNAVAILABLE),
         (DOWN, why.VENUE_REFUSED, UNAVAILABLE),

@@ -1,0 +1,122 @@
+"""Several venues' feeds as one market: their instruments and streams in one numbering, one journal time, one sink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tradewind.domain import codes
+from tradewind.domain.errors import BadUse, TradewindError, Unreachable
+from tradewind.domain.instruments import Instrument, Stream
+from tradewind.venues.adapter import Answer, MarketAdapter
+
+from .budget import Backoff, Budget, Window
+from .clock import JournalTime
+from .desk import Desk, RowSink
+from .feeds import Feed, Outside, Patience, Place, Wanted, number_of
+from .streams import CONDITION_NAMES
+
+PER_MINUTE, CONNECTS, CONNECT_WINDOW_S = 60.0, 150.0, 300.0  # where a venue's facts name none
+EVENLY = 600  # a venue that allows no more in a minute counts seconds too
+BURST = Window("burst", 8, codes.SECOND)
+
+
+def budget_of(adapter: MarketAdapter, time: JournalTime) -> Budget:
+    """The request budget of one address at a venue, by the venue's facts."""
+    weight = int(number_of(adapter, "rest.weight_per_minute", PER_MINUTE))
+    windows = [Window("1m", weight, codes.MINUTE)]
+    if weight <= EVENLY:
+        windows.append(Window("1s", max(1, weight // 60), codes.SECOND))
+    length = int(number_of(adapter, "ws.connect_window_s", CONNECT_WINDOW_S)) * codes.SECOND
+    connects = Window("connects", int(number_of(adapter, "ws.connects_per_window", CONNECTS)), length)
+    return Budget(time, windows, [connects, BURST])
+
+
+def place_of(adapter: MarketAdapter) -> Place:
+    """Where the real venue is, by its facts. Raises BadUse where they do not say."""
+    rest, ws = adapter.facts.get("rest.url"), adapter.facts.get("ws.url")
+    if rest is None or ws is None:
+        raise BadUse("its facts name no address", where=adapter.venue, expected="rest.url and ws.url")
+    return Place(str(rest.value), str(ws.value))
+
+
+class Fabric:
+    """All feeds. `open` learns the instruments, `run` streams until cancelled."""
+
+    def __init__(self, wanted: Sequence[Wanted], outside: Outside, patience: Patience | None = None) -> None:
+        self.wanted, self.outside, self.patience = list(wanted), outside, patience or Patience()
+        self.instruments: list[Instrument] = []
+        self.streams: list[Stream] = []
+        self.feeds: list[Feed] = []
+        self._budgets = [Budget(outside.time, WINDOWS.get(x.adapter.venue, CAREFUL), CONNECTS) for x in self.wanted]
+
+    async def open(self, within_s: float = 30.0) -> None:
+        """Asks every venue for its instruments. Raises Unreachable naming the venue that did not answer in time."""
+        await asyncio.gather(*(self._learn(x, budget, within_s) for x, budget in zip(self.wanted, self._budgets, strict=True)))
+        for x in self.wanted:
+            first = len(self.instruments)
+            self.instruments += x.adapter.instruments
+            self.streams += [msgspec.structs.replace(s, instrument=s.instrument + first) for s in x.adapter.streams]
+
+    async def _learn(self, x: Wanted, budget: Budget, within_s: float) -> None:
+        if x.adapter.instruments:
+            return
+        backoff = Backoff(self.outside.rng)
+        reason = "no answer"
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    try:
+                        x.adapter.adopt(x.adapter.read_instruments(await self._ask(x, budget), x.symbols))
+                        return
+                    except BadUse:
+                        raise
+                    except TradewindError as error:
+                        reason = str(error)
+                        await asyncio.sleep(backoff.wait_s())
+        except TimeoutError as error:
+            raise Unreachable(f"its instruments could not be learned: {reason}", where=x.adapter.venue) from error
+
+    async def _ask(self, x: Wanted, budget: Budget) -> Answer:
+        ask = x.adapter.ask_instruments()
+        await budget.acquire(ask.weight, ask.purpose)
+        answer = await self.outside.transport.ask(x.place.rest, ask)
+        budget.heard(answer.status, x.adapter.quota(answer))
+        return answer
+
+    def join(self, sink: RowSink) -> None:
+        """Makes the feeds, with `sink` as the place where their rows go."""
+        first_stream = first_instrument = 0
+        for x, budget in zip(self.wanted, self._budgets, strict=True):
+            desk = Desk(self.outside.time, sink, len(x.adapter.streams), (first_stream, first_instrument))
+            self.feeds.append(Feed(x, self.outside, budget, desk, self.patience))
+            first_stream += len(x.adapter.streams)
+            first_instrument += len(x.adapter.instruments)
+
+    async def run(self) -> None:
+        """Every feed, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for feed in self.feeds:
+                group.create_task(feed.run())
+
+    def summary(self) -> dict[str, Any]:
+        """What came of every stream and every venue."""
+        return {feed.adapter.venue: describe(feed) for feed in self.feeds}
+
+
+def describe(feed: Feed) -> dict[str, Any]:
+    """One venue's counters: frames, requests, clock, and a line for each stream."""
+    streams = {}
+    for lane in feed.lanes:
+        name = f"{feed.adapter.instruments[lane.topic.instrument].symbol} {lane.topic.channel}"
+        counts = msgspec.to_builtins(lane.tally())
+        streams[name] = {"condition": CONDITION_NAMES[lane.state.condition], **counts, "held": lane.held}
+    return {
+        "rows": feed.desk.rows, "frames": msgspec.to_builtins(feed.frame_counts), "connections": feed.connections,
+        "takeovers": feed.takeovers, "requests": feed.budget.asked, "banned": feed.budget.banned,
+        "clock_offset_ns": feed.desk.skew.offset_ns, "suspect_stamps": feed.desk.suspect_stamps,
+        "transitions": len(feed.desk.transitions), "problems": feed.problems, "refused": feed.refusals, "streams": streams,
+    }  # fmt: skip

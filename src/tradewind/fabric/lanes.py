@@ -1,0 +1,350 @@
+"""A lane: one stream of one venue, from what an adapter read to what goes on the tape.
+
+Its keeper judges continuity, its state says what readers may believe, its counters add up: received = processed + conflated +
+rejected + duplicates + held, at any moment. A lane awaits nothing; what it needs from the network it notes as a wish.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import msgspec
+import numpy as np
+
+from tradewind.domain import codes
+from tradewind.domain import reasons as why
+from tradewind.domain.rows import Rows, rows
+from tradewind.venues.adapter import BAR, DEPTH, TRADE, Topic
+from tradewind.venues.keepers import BookKeeper, OrderedKeeper, TradeKeeper, Verdict
+from tradewind.venues.rimbook import RimBook
+
+from .desk import Desk
+from .streams import StreamState
+
+NOTHING, SNAPSHOT, RESUBSCRIBE, HISTORY = range(4)  # wishes, the later the more urgent
+CROSSED_NS = codes.SECOND  # venues show crossed books for moments
+MAX_WAITING = 100_000  # messages held for a history; beyond, the gap is accepted
+
+
+class Counts(msgspec.Struct):
+    """Messages by what became of them."""
+
+    received: int = 0
+    processed: int = 0
+    conflated: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+
+
+class Lane:
+    """One stream. `source` and `instrument` are the adapter's numbers."""
+
+    def __init__(self, topic: Topic, source: int, keeper: BookKeeper | TradeKeeper | OrderedKeeper, desk: Desk) -> None:
+        self.topic, self.source, self.keeper, self.desk = topic, source, keeper, desk
+        now = desk.time.now()
+        self.state = StreamState(source, now)
+        self.counts = Counts()
+        self.wish = NOTHING
+        self.heard = self.asked = now  # journal times of the last data and of the last subscription
+        self.proven = False  # data came since it was subscribed
+        self.failures: list[int] = []  # times of broken proofs and vain subscriptions
+        self.polled = self.filling = False
+        self.halted = False  # the venue no longer lists the symbol: what still comes is not the market
+        self.last_ts = 0  # venue time of the last trade or bar
+        self._judged: Rows | None = None  # behind a gap: already judged, not told
+        self._waiting: list[Rows] = []
+        self._crossed = self._forgotten = 0
+
+    # What comes over the socket -------------------------------------------------------------------------------------------
+
+    def take(self, came: Rows) -> None:
+        """Judges the rows one frame brought of this stream."""
+        n = 1 if len(came) == 1 else int(np.count_nonzero(came["marks"] & codes.LAST))
+        self.counts.received += n
+        self.heard, self.proven = came["ts_local"].item(-1), True
+        if self.halted:
+            self.counts.rejected += n
+            return
+        if self.filling:
+            self._wait(came)
+            return
+        self._judge(came, n)
+
+    def _judge(self, came: Rows, n: int) -> None:
+        verdict, passed = self.keeper.take(came)
+        if verdict == Verdict.PASS:
+            if self.state.condition != codes.SYNCED:
+                self._arrived(passed)
+            self._pass(passed, n)
+        elif verdict == Verdict.DROP:
+            useless = self.topic.channel == DEPTH and self.state.condition != codes.SYNCED
+            self.counts.rejected += n if useless else 0
+            self.counts.duplicates += 0 if useless else n
+        elif verdict == Verdict.GAP:
+            self._gap(passed, n)
+        else:
+            self.wish = max(self.wish, SNAPSHOT)
+
+    def _pass(self, passed: Rows, n: int) -> None:
+        told = 1 if len(passed) == 1 else int(np.count_nonzero(passed["marks"] & codes.LAST))
+        self.counts.processed += told
+        self.counts.duplicates += n - told
+        self.last_ts = passed["ts_venue"].item(-1)
+        self.desk.emit(passed)
+
+    def _arrived(self, passed: Rows) -> None:
+        """Data came although the condition is not SYNCED."""
+        self.polled = False
+        snapshot = passed["marks"].item(0) & codes.SNAPSHOT
+        self.tell(why.SNAPSHOT_JOINED if snapshot else why.DATA_ARRIVED)
+
+    def _gap(self, passed: Rows, n: int) -> None:
+        """Something is missing."""
+        if isinstance(self.keeper, BookKeeper):
+            checksum = self.keeper.checksum_failures and self.keeper.book.state[0] == codes.PROOF_CRC32
+            held = self.keeper.held if self.keeper.by_request else 0
+            self.counts.rejected += 0 if held else n
+            self.lost(why.PROOF_FAILED if checksum else why.IDS_SKIPPED)
+            return
+        self.counts.duplicates += n - len(passed)
+        missing = self.missing()
+        early = passed["ref"] < (missing[0] if missing else 0)
+        if early.any():
+            self._pass(passed[early], int(np.count_nonzero(early)))
+        self._judged = passed[~early]
+        self.tell(why.IDS_SKIPPED)
+        self.wish, self.filling = HISTORY, True
+
+    def lost(self, cause: int) -> None:
+        """The book, as far as it is told, is not the venue's: nobody reads it until a snapshot."""
+        self.tell(cause)
+        self.failures.append(self.desk.time.now())
+        if isinstance(self.keeper, BookKeeper):
+            if not self.keeper.by_request:
+                self.keeper.lose()
+            self.wish = max(self.wish, SNAPSHOT if self.keeper.by_request else RESUBSCRIBE)
+
+    def tell(self, cause: int) -> None:
+        """Tells the state a cause; a change goes on the tape."""
+        made = self.state.tell(cause, self.desk.stamp())
+        if made is not None:
+            self.desk.tell(made, self.topic.instrument)
+
+    # Connections -----------------------------------------------------------------------------------------------------------
+
+    def disconnected(self, cause: int = why.DISCONNECTED) -> None:
+        """Its connection is gone, or its subscription."""
+        self.keeper.lose()
+        self.proven = False
+        self.tell(cause)
+
+    def halt(self, halted: bool) -> None:
+        """The symbol is halted, gone or counts in other units; or it is back."""
+        if halted and not self.halted:
+            self.keeper.lose()
+            self.tell(why.SYMBOL_HALTED)
+        elif self.halted and not halted:
+            self.wish = RESUBSCRIBE
+        self.halted = halted
+
+    def subscribed(self) -> None:
+        """It was asked for just now; only data proves it."""
+        self.proven, self.asked = False, self.desk.time.now()
+        if isinstance(self.keeper, BookKeeper):
+            if not self.keeper.by_request:
+                self.tell(why.SNAPSHOT_ASKED)  # else it is asked for when changes come: they prove the subscription
+        elif self.topic.channel in (TRADE, BAR) and self.last_ts:
+            self.wish, self.filling = HISTORY, True
+
+    def tally(self) -> Counts:
+        """The counters as they stand, with what a keeper had no room to keep or held in vain among the rejected."""
+        forgotten = self._forgotten + (self.keeper.forgotten if isinstance(self.keeper, BookKeeper) else 0)
+        return msgspec.structs.replace(self.counts, rejected=self.counts.rejected + forgotten)
+
+    @property
+    def held_by_keeper(self) -> int:
+        """Messages that wait for a snapshot."""
+        return self.keeper.held if isinstance(self.keeper, BookKeeper) else 0
+
+    @property
+    def held(self) -> int:
+        """Messages received whose fate is open."""
+        waiting = sum(int(np.count_nonzero(part["marks"] & codes.LAST)) for part in self._waiting)
+        return self.held_by_keeper + waiting + (0 if self._judged is None else len(self._judged))
+
+    # Snapshots -------------------------------------------------------------------------------------------------------------
+
+    def joined(self, snapshot: Rows) -> bool:
+        """Joins a snapshot that was asked for; False where it is too old and another must be asked."""
+        keeper = self.keeper
+        if not isinstance(keeper, BookKeeper):
+            return True
+        before = keeper.held
+        snapshot["ts_local"] = self.desk.stamp()
+        verdict, passed = keeper.snapshot(snapshot)
+        gone = before - keeper.held
+        if verdict == Verdict.PASS:
+            told = int(np.count_nonzero(passed["marks"] & codes.LAST)) - 1
+            self.counts.received += 1
+            self.counts.processed += told + 1
+            self.counts.duplicates += gone - told
+            self.tell(why.SNAPSHOT_JOINED)
+            self.desk.emit(passed)
+            return True
+        self.counts.duplicates += gone
+        return verdict == Verdict.DROP
+
+    def replaced(self, book: BookKeeper) -> None:
+        """Goes on with a book that another connection built beside this one: it is told whole, and never was lost."""
+        told = whole(book.book, self.source, self.topic.instrument)
+        self._forgotten += self.keeper.forgotten if isinstance(self.keeper, BookKeeper) else 0
+        self.keeper = book
+        if not len(told):
+            return
+        told["ts_local"] = self.desk.stamp()
+        self.counts.received += 1
+        self.counts.processed += 1
+        self.tell(why.SNAPSHOT_JOINED)
+        self.desk.emit(told)
+
+    # History ---------------------------------------------------------------------------------------------------------------
+
+    def _wait(self, came: Rows) -> None:
+        self._waiting.append(came)
+        if len(self._waiting) > MAX_WAITING:
+            self.filled(rows(0), complete=False)
+
+    def missing(self) -> tuple[int, int] | None:
+        """The first and the last id that never came; None where only the end of the history is asked for."""
+        return self.keeper.missing if isinstance(self.keeper, TradeKeeper) else None
+
+    def filled(self, history: Rows, *, complete: bool) -> None:
+        """What the history brought, oldest first; then everything that waited for it."""
+        self.filling = False
+        self._restore(history)
+        if complete:
+            self.tell(why.HISTORY_JOINED)
+        else:
+            self.tell(why.HISTORY_MISSING)
+            self.tell(why.GAP_ACCEPTED)
+            if isinstance(self.keeper, TradeKeeper):
+                self.keeper.missing = None
+        judged, self._judged = self._judged, None
+        if judged is not None and len(judged):
+            self.counts.processed += len(judged)
+            self.last_ts = judged["ts_venue"].item(-1)
+            self.desk.again(judged)
+        waiting, self._waiting = self._waiting, []
+        for place, came in enumerate(waiting):
+            came["ts_local"] = self.desk.stamp()
+            if self.filling:  # another gap, behind the first
+                self._waiting += waiting[place:]
+                break
+            self._judge(came, int(np.count_nonzero(came["marks"] & codes.LAST)))
+
+    def _restore(self, history: Rows) -> None:
+        if not len(history):
+            return
+        _, passed = self.keeper.snapshot(history)
+        if len(passed):
+            self.counts.received += len(passed)
+            self.counts.processed += len(passed)
+            self.last_ts = passed["ts_venue"].item(-1)
+            self.desk.again(passed)
+            if self._judged is not None:
+                told = np.isin(self._judged["ref"], passed["ref"])
+                self.counts.duplicates += int(np.count_nonzero(told))
+                self._judged = self._judged[~told]
+
+    # What only time tells ---------------------------------------------------------------------------------------------------
+
+    def watch(self, now: int) -> None:
+        """Looks whether the book stands crossed for too long."""
+        if self.state.condition != codes.SYNCED or not isinstance(self.keeper, BookKeeper):
+            self._crossed = 0
+            return
+        if not crossed(self.keeper.book):
+            self._crossed = 0
+        elif self._crossed == 0:
+            self._crossed = now
+        elif now - self._crossed > CROSSED_NS:
+            self._crossed = 0
+            self.keeper.lose()
+            self.lost(why.BOOK_CROSSED)
+
+
+class BarLane(Lane):
+    """Finished bars: their id is their end, their gap a bar's length."""
+
+    def _judge(self, came: Rows, n: int) -> None:
+        ends = came["ts_venue"]
+        fresh = came[ends > self.last_ts]
+        self.counts.duplicates += n - len(fresh)
+        if not len(fresh):
+            return
+        step = codes.TIMEFRAME_NS[fresh["strategy"].item(0)]
+        if self.last_ts and fresh["ts_venue"].item(0) - self.last_ts > step:
+            self._judged = fresh
+            self.timeframe = fresh["strategy"].item(0)
+            self.tell(why.IDS_SKIPPED)
+            self.wish, self.filling = HISTORY, True
+            return
+        self.timeframe = fresh["strategy"].item(0)
+        if self.state.condition != codes.SYNCED:
+            self._arrived(fresh)
+        self._pass(fresh, len(fresh))
+
+    def _restore(self, history: Rows) -> None:
+        until = codes.NEVER if self._judged is None else self._judged["ts_venue"].item(0)
+        passed = history[(history["ts_venue"] > self.last_ts) & (history["ts_venue"] < until)]
+        if len(passed):
+            self.counts.received += len(passed)
+            self.counts.processed += len(passed)
+            self.last_ts = passed["ts_venue"].item(-1)
+            self.desk.again(passed)
+
+    timeframe = -1
+
+
+def crossed(book: RimBook) -> bool:
+    """Whether the best bid reaches the best ask."""
+    bids, asks = book.side(codes.BUY, 1), book.side(codes.SELL, 1)
+    return bool(bids and asks and bids[0][0] >= asks[0][0])
+
+
+def whole(book: RimBook, source: int, instrument: int) -> Rows:
+    """A book as one SNAPSHOT message of our own making, with the checksum where the venue's proof is one."""
+    sides = book.side(codes.BUY), book.side(codes.SELL)
+    told = rows(len(sides[0]) + len(sides[1]))
+    if not len(told):
+        return told
+    told["kind"], told["source"], told["instrument"], told["ref"] = codes.DEPTH, source, instrument, book.last_id
+    told["marks"] = codes.SNAPSHOT | codes.RESYNC | codes.SYNTHETIC
+    told["side"][len(sides[0]) :] = codes.SELL
+    told["price"], told["quantity"] = np.array(sides[0] + sides[1]).T
+    told["marks"][0] |= codes.FIRST
+    told["marks"][-1] |= codes.LAST
+    if book.state[0] == codes.PROOF_CRC32:
+        digits = "".join(f"{price}{quantity}" for side in (sides[1], sides[0]) for price, quantity in side[:10])
+        told["value"][-1] = zlib.crc32(digits.encode())
+    return told
+
+
+def conflated(parts: list[Rows]) -> Rows:
+    """Several depth messages of one stream as one: every level's last word, from the first one's id to the last one's."""
+    every = np.concatenate(parts)
+    keys = every["price"] * 2 + every["side"]
+    _, last = np.unique(keys[::-1], return_index=True)
+    keep = np.sort(len(every) - 1 - last)
+    one = every[keep]
+    real = one[(one["marks"] & codes.EMPTY) == 0]
+    one = real if len(real) else one[-1:]
+    one["marks"] &= ~(codes.FIRST | codes.LAST)
+    one["marks"][0] |= codes.FIRST
+    one["marks"][-1] |= codes.LAST
+    end = every[-1]
+    one["ref"], one["ts_venue"], one["ts_local"] = end["ref"], end["ts_venue"], end["ts_local"]
+    one["value"] = 0
+    one["value"][-1] = end["value"] if len(parts[-1]) > 1 else 0
+    one["value"][0] = every["value"][0]
+    return one

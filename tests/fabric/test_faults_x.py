@@ -1,0 +1,102 @@
+"""Faults of time (X7, X8) and of the network as a whole, with the behaviour they must have."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from tradewind.domain import codes, reasons
+from tradewind.domain.codes import STALE, SYNCED
+from tradewind.venues.emulators.faults import Faults
+
+from .inproc import Play
+from .scenes import TRADE_FRAME, scenario
+from .truth import all_is_well, causes, conditions
+from .virtual import run
+
+# Time ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_s", [-3600, -1, 1, 3600])
+def test_x7_our_clock_being_set_moves_no_row(step_s: int) -> None:
+    async def script(play: Play) -> None:
+        await play.run(5)
+        play.theatre.clock.wall_offset += step_s * codes.SECOND
+        await play.run(5)
+        assert "this computer's clock was set" in play.feed("binance").problems
+        all_is_well(play)
+        assert play.rows["ts_local"][-1] - play.rows["ts_local"][0] < 15 * codes.SECOND
+
+    scenario(script)
+
+
+def test_x7_a_venue_clock_that_is_off_is_measured_and_told() -> None:
+    class Skewed(Faults):
+        def skew_ns(self, ts_ns: int) -> int:
+            return -7 * codes.SECOND
+
+    async def script(play: Play) -> None:
+        play.theatre.venues["binance"].faults = Skewed()
+        await play.run(15)
+        desk = play.feed("binance").desk
+        assert abs(desk.skew.offset_ns + 7 * codes.SECOND) < 50 * codes.MILLISECOND
+        clocks = play.rows[play.rows["kind"] == codes.CLOCK]
+        assert len(clocks)
+        assert abs(int(clocks["value"][-1]) - 7 * codes.SECOND) < 50 * codes.MILLISECOND
+        all_is_well(play)
+
+    async def from_the_start(clock: Any) -> None:
+        play = Play(clock, ["binance"])
+        play.theatre.venues["binance"].faults = Skewed()
+        async with play:
+            await script(play)
+
+    run(from_the_start)
+
+
+def test_x8_stamps_of_past_and_future_order_nothing_and_are_counted() -> None:
+    rng = random.Random(4)
+
+    def twist(data: bytes) -> Sequence[bytes]:
+        if TRADE_FRAME["binance"] not in data or rng.random() < 0.7:
+            return (data,)
+        frame = json.loads(data)
+        frame["data"]["T"] += rng.choice((-3_600_000, 3_600_000))
+        return (msgspec.json.encode(frame),)
+
+    async def script(play: Play) -> None:
+        await play.run(12)
+        play.theatre.hook = twist
+        await play.run(20)
+        play.theatre.hook = lambda data: (data,)
+        await play.run(2)
+        assert play.feed("binance").desk.suspect_stamps > 3
+        all_is_well(play)
+
+    scenario(script)
+
+
+def test_sockets_blocked_then_books_are_polled_at_a_lower_grade() -> None:
+    async def script(play: Play) -> None:
+        await play.run(5)
+        play.theatre.refuse_connect = lambda name: "blocked"
+        for name in ("binance", "kraken"):
+            for line in play.theatre.open_lines(name):
+                line.cut("blocked")
+        await play.run(60)
+        for name in ("binance", "kraken"):
+            lane = play.feed(name).lanes[0]
+            assert (lane.state.condition, lane.polled) == (STALE, True)
+            assert reasons.POLLED in causes(play, name)
+        play.theatre.refuse_connect = lambda name: ""
+        await play.run(90)
+        all_is_well(play)
+        assert not play.feed("kraken").lanes[0].polled
+        assert SYNCED in conditions(play, "kraken")
+
+    scenario(script, "binance", "kraken")
