@@ -2,8 +2,9 @@
 
     BENCH_PEERS=<folder of C_feed.py> BENCH_VENVS=<its environments> python benchmarks/feed.py [--turns 5] [--no-peers]
 
-The messages are those of C_feed.py, which BENCH_PEERS must hold for ours too; ours runs before and after every peer. Prints every raw line, then one line a kind of
-message with our median and, for each peer, how many times longer it takes (the median over turns of that turn's ratio).
+The messages are those of C_feed.py, which BENCH_PEERS must hold for ours too; ours runs before and after every peer. Prints
+every raw line, then one line a kind of message with our median and, for each peer, how many times longer it takes (the
+median over turns of that turn's ratio).
 """
 
 from __future__ import annotations

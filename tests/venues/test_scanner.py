@@ -16,7 +16,8 @@ from tradewind.domain.errors import BadData
 from tradewind.venues.adapter import DEPTH, Topic
 from tradewind.venues.base import Market
 from tradewind.venues.numbers import one_unit, rfc3339_ns
-from tradewind.venues.scanner import PRICE, R_SINK, Scanner, each, end, message_row, symbol, time
+from tradewind.venues.scanner import PRICE, Scanner, each, end, message_row, symbol, time
+from tradewind.venues.walk import R_SINK
 
 from . import venue as at
 

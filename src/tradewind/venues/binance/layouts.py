@@ -7,11 +7,6 @@ from tradewind.venues.scanner import (
     BEFORE,
     PRICE,
     QUANTITY,
-    R_FIRST,
-    R_REF,
-    R_SIDE,
-    R_SINK,
-    R_SNAPSHOT,
     Layout,
     constant,
     each,
@@ -24,6 +19,7 @@ from tradewind.venues.scanner import (
     symbol,
     until,
 )
+from tradewind.venues.walk import R_FIRST, R_REF, R_SIDE, R_SINK, R_SNAPSHOT
 
 D, Q, T = 0, 1, 2  # places of depth, quote and trade among the adapter's channels
 _LEVELS = each('["', PRICE, '","', QUANTITY, '"]', message_row(DEPTH))

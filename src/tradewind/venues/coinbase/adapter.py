@@ -17,7 +17,8 @@ from tradewind.venues.base import NO_ROWS, At, Line
 from tradewind.venues.coinbase import answers, layouts, wire
 from tradewind.venues.coinbase.facts import FACTS
 from tradewind.venues.numbers import one_unit, rfc3339_ns
-from tradewind.venues.scanner import R_SEQUENCE, Layout
+from tradewind.venues.scanner import Layout
+from tradewind.venues.walk import R_SEQUENCE
 
 VENUE = "coinbase"
 CHANNEL = {fabric.DEPTH: "level2", fabric.TRADE: "market_trades", fabric.QUOTE: "ticker", fabric.BAR: "candles"}

@@ -6,11 +6,6 @@ from tradewind.domain.codes import BUY, DEPTH, QUOTE, SELL, TRADE
 from tradewind.venues.scanner import (
     PRICE,
     QUANTITY,
-    R_REF,
-    R_SEQUENCE,
-    R_SIDE,
-    R_SINK,
-    R_SNAPSHOT,
     Layout,
     Part,
     constant,
@@ -25,6 +20,7 @@ from tradewind.venues.scanner import (
     time,
     until,
 )
+from tradewind.venues.walk import R_REF, R_SEQUENCE, R_SIDE, R_SINK, R_SNAPSHOT
 
 D, Q, T = 0, 1, 2  # places of depth, quote and trade among the adapter's channels
 _STATISTICS = (

@@ -7,12 +7,6 @@ from tradewind.venues.scanner import (
     BARE_PRICE,
     BARE_QUANTITY,
     NUMBER,
-    R_LAST,
-    R_REF,
-    R_SIDE,
-    R_SINK,
-    R_SNAPSHOT,
-    R_TIME,
     Layout,
     constant,
     copy,
@@ -26,6 +20,7 @@ from tradewind.venues.scanner import (
     time,
     until,
 )
+from tradewind.venues.walk import R_LAST, R_REF, R_SIDE, R_SINK, R_SNAPSHOT, R_TIME
 
 D, Q, T = 0, 1, 2  # places of depth, quote and trade among the adapter's channels
 CRC_END = 1 << 32
