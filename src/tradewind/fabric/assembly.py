@@ -51,7 +51,7 @@ class Fabric:
         self.instruments: list[Instrument] = []
         self.streams: list[Stream] = []
         self.feeds: list[Feed] = []
-        self._budgets = [Budget(outside.time, WINDOWS.get(x.adapter.venue, CAREFUL), CONNECTS) for x in self.wanted]
+        self._budgets = [budget_of(x.adapter, outside.time) for x in self.wanted]
 
     async def open(self, within_s: float = 30.0) -> None:
         """Asks every venue for its instruments. Raises Unreachable naming the venue that did not answer in time."""
