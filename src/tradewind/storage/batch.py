@@ -6,6 +6,7 @@ Everything is little-endian and a multiple of 64 bytes. A segment file is a segm
     batch header    64   magic "TWbatch\\1" | type u32 | count u32 | payload bytes u32 | payload crc32 u32
                          | first u64 | batch number u64 | 0 (20) | crc32 u32
     payload      n*64    type ROWS: `count` rows, `first` is the number of the first row in the journal
+                         type TAIL: the same in a file that does not last
                          type TEXTS: `count` texts, `first` is the id of the first; each is its length u32 and its
                          UTF-8 bytes; zeros up to the next multiple of 64
     commit marker  128   a COMMIT row: ts_local = that of the last row, ref = rows in the batch, quantity = state digest,
@@ -17,6 +18,7 @@ A crc32 at the end of a 64-byte piece is over all bytes of its piece before it; 
 
 and the chain before the first batch is BLAKE2b-256 of the bytes of journal.json. So the chain names every byte that
 matters, the way rows were split into batches included; the same rows split otherwise give the same rows and another chain.
+The chain of a TAIL leaves the payload out: its CRC in the header must do, for it lasts minutes and is paid for every row.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 from .files import Part
 
 VERSION = 1
-ROWS, TEXTS = 1, 2
+ROWS, TEXTS, TAIL = 1, 2, 3
 HEADER_BYTES = MARKER_HALF = 64
 MARKER_BYTES = 128
 MOST_ROWS = 64  # a Sealer takes: beyond that the one copy costs more than three pieces handed to the kernel
@@ -102,12 +104,12 @@ def segment_header(index: int, place: Place) -> bytes:
 
 def seal(kind: int, count: int, payload: Part, digest: int, last_ts: int, place: Place) -> tuple[bytes, bytes, Place]:
     """The header and the marker to write around `payload`, and the place behind them."""
-    rows, first = (count, place.rows) if kind == ROWS else (0, place.texts + 1)
+    rows, first = (count, place.rows) if kind != TEXTS else (0, place.texts + 1)
     size = len(payload)
     header = _HEADER.pack(BATCH_MAGIC, kind, count, size, zlib.crc32(payload), first, place.batches)
     header += _CRC.pack(zlib.crc32(header))
     commit = _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, 0)
-    chain = _chain(place.chain, header, payload, commit)
+    chain = _chain(place.chain, header, payload if kind != TAIL else b"", commit)
     marker = commit[:-8] + chain[:8] + _SEAL.pack(COMMIT_MAGIC, chain)
     marker += _CRC.pack(zlib.crc32(marker))
     return header, marker, Place(chain, place.batches + 1, place.rows + rows, place.texts + count - rows)
@@ -198,9 +200,9 @@ def parse(data: bytearray, at: int, place: Place) -> Batch:
     if end > len(data):
         raise Invalid("the file ends inside a batch")
     payload = view[at + HEADER_BYTES : end - MARKER_BYTES]
-    if kind not in (ROWS, TEXTS) or (kind == ROWS and size != count * ROW_BYTES):
+    if kind not in (ROWS, TEXTS, TAIL) or (kind != TEXTS and size != count * ROW_BYTES):
         raise Invalid("a batch header contradicts itself")
-    if (first, number) != (place.rows if kind == ROWS else place.texts + 1, place.batches):
+    if (first, number) != (place.rows if kind != TEXTS else place.texts + 1, place.batches):
         raise Invalid(f"batch {number} stands where batch {place.batches} belongs")
     commit = _COMMIT.unpack_from(view, end - MARKER_BYTES)
     last_ts, digest = commit[9], commit[11]
@@ -209,7 +211,7 @@ def parse(data: bytearray, at: int, place: Place) -> Batch:
         raise Invalid("rows or texts fail their CRC")
     if marker != view[end - MARKER_BYTES : end]:
         raise Invalid("a commit marker does not seal the bytes before it")
-    rows = np.frombuffer(data, ROW, count if kind == ROWS else 0, at + HEADER_BYTES)
+    rows = np.frombuffer(data, ROW, count if kind != TEXTS else 0, at + HEADER_BYTES)
     return Batch(first, rows, unpack_texts(payload, count) if kind == TEXTS else [], digest, after, end)
 
 

@@ -18,12 +18,17 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from tradewind.domain.rows import ROW, Rows
+from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 
 LEVEL = 1  # higher levels take twice the time for 1 % on recorded depth
 AS_IT_IS = frozenset({"side", "marks", "quantity"})
 IN_TAPE_ORDER = frozenset({"source", "ts_local"})
 _LENGTH = struct.Struct("<I")
+PLACES = {
+    name: np.array((8 * offset // 64, 8 * offset % 64, 8 * kind.itemsize))
+    for name, (kind, offset, *_) in (ROW.fields or {}).items()
+}
+"""Where a column lies in a row of eight words: word, shift and width in bits."""
 Column = NDArray[np.signedinteger]
 
 
@@ -32,13 +37,22 @@ class Unreadable(Exception):
 
 
 def pack(rows: Rows, compressor: zstandard.ZstdCompressor) -> bytes:
-    """The columns of `rows`, packed; about 100 ns a row."""
-    order = np.argsort(rows["source"].copy(), kind="stable")
-    by_source = rows.take(order)
+    """The columns of `rows`, packed; about 80 ns a row, three quarters of them zstd's."""
+    from .planes import cut
+
+    rows = np.ascontiguousarray(rows)
+    n = len(rows)
+    words = rows.view(np.int64).reshape(n, ROW_BYTES // 8)
+    by_source = np.argsort(rows["source"].copy(), kind="stable")
+    as_it_came = np.arange(n)
+    folded, planes = np.empty(n, np.int64), np.empty((8, n), np.uint8)
     parts: list[bytes] = []
-    for name in ROW.names or ():
-        column = np.ascontiguousarray((rows if name in IN_TAPE_ORDER else by_source)[name])
-        _pack_column(_fold(column, name not in AS_IT_IS), compressor, parts)
+    for name, place in PLACES.items():
+        order = as_it_came if name in IN_TAPE_ORDER else by_source
+        mask = cut(words, order, place, name not in AS_IT_IS, folded, planes) if n else 0
+        frames = [compressor.compress(planes[index].data) for index in range(8) if mask >> index & 1]
+        parts.append(bytes([mask]))
+        parts += [part for frame in frames for part in (_LENGTH.pack(len(frame)), frame)]
     return b"".join(parts)
 
 
@@ -63,31 +77,10 @@ def unpack(data: bytes | memoryview, count: int) -> Rows:
     return rows
 
 
-def _fold(column: Column, differences: bool) -> Column:
-    out = column
-    if differences and len(column):
-        out = np.empty_like(column)
-        out[0] = column[0]
-        np.subtract(column[1:], column[:-1], out=out[1:])
-    return (out << 1) ^ (out >> (8 * column.dtype.itemsize - 1))
-
-
 def _unfold(folded: Column, differences: bool) -> Column:
     unsigned = folded.view(f"u{folded.dtype.itemsize}")
     out = (unsigned >> 1).view(folded.dtype) ^ -(folded & 1)
     return np.cumsum(out, dtype=folded.dtype) if differences else out
-
-
-def _pack_column(folded: Column, compressor: zstandard.ZstdCompressor, parts: list[bytes]) -> None:
-    planes = np.ascontiguousarray(folded.view(np.uint8).reshape(len(folded), folded.dtype.itemsize).T)
-    mask = 0
-    frames: list[bytes] = []
-    for index, plane in enumerate(planes):
-        if plane.any():
-            frame = compressor.compress(plane.data)
-            mask |= 1 << index
-            frames += [_LENGTH.pack(len(frame)), frame]
-    parts += [bytes([mask]), *frames]
 
 
 def _unpack_column(

@@ -474,7 +474,7 @@ class MarketLog:
             self._tail_fd, self._tail_size = self._open(path, 0), 0
             self._place = batch.Place(batch.genesis(path.name.encode()), 0, 0, 0)
         payload = part.view(np.uint8).data
-        header, marker, place = batch.seal(batch.ROWS, len(part), payload, 0, int(part["ts_local"][-1]), self._place)
+        header, marker, place = batch.seal(batch.TAIL, len(part), payload, 0, int(part["ts_local"][-1]), self._place)
         self._tail_size += self._write(self._tail_fd, self._tail_size, header, payload, marker)
         self._place = place
         self._flushed = self._filled
