@@ -10,10 +10,11 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, MachineFault
 from tradewind.domain.reasons import sentence
 from tradewind.domain.rows import Rows, rows
-from tradewind.engine.compose import Machine
+from tradewind.engine.compose import Machine, is_plain, straight
 from tradewind.engine.prelude import COMMON, Prelude, Setup
 from tradewind.engine.snapshot import fresh_state, fresh_venue, restore
 from tradewind.monitor import estimators
@@ -33,6 +34,7 @@ from . import trials
 from .config import Loaded
 from .options import SweepOptions
 from .planning import Plan, first_row_ts, plan
+from .seats import word_of
 from .session import Session
 
 Say = Callable[[str], None]
@@ -74,20 +76,32 @@ class Track:
         self.state, self.physics, self.out = fresh_state(machine), fresh_venue(machine), rows(OUT_ROWS)
         prelude.set_up_venue(self.physics)
         self.first_state, self.first_physics = self.state.copy(), self.physics.copy()
-        self._drive = machine.drive
+        machine.drive(self.state, self.physics, rows(1), 0, 0, 0, self.out)  # compiled or loaded before threads begin
+        self._drive, self._straight = machine.drive, straight(machine.drive)
+        self._floats, self._equity = self.state.view(np.float64).data, word_of(machine.state_dtype, "budget", "equity")
 
     def reset(self) -> None:
         """Back to before the first row."""
         restore(self.state, self.first_state)
         restore(self.physics, self.first_physics)
 
-    def play(self, tape: Rows, start: int, stop: int) -> None:
-        """Plays rows [start, stop). Raises MachineFault."""
-        while start < stop:
-            start, why = self._drive(self.state, self.physics, tape, start, stop, 0, self.out)
-            if why == codes.FAULT:
-                fault = int(self.state[0]["clock"]["fault"]) or int(self.physics[0]["clock"]["fault"])
-                raise MachineFault(sentence(fault), where=f"row {start}", todo="run this point as a backtest")
+    def play(self, tape: Rows, stops: Sequence[int]) -> list[float]:
+        """Plays from row 0 to the last of `stops`; returns the equity at each. Raises MachineFault."""
+        drive = self._straight if is_plain(tape) else self._drive
+        state, physics, out, floats, equity = self.state, self.physics, self.out, self._floats, self._equity
+        curve: list[float] = []
+        at = 0
+        for stop in stops:
+            while at < stop:
+                at, why = drive(state, physics, tape, at, stop, 0, out)
+                if why == codes.FAULT:
+                    self._fail(at)
+            curve.append(floats[equity])
+        return curve
+
+    def _fail(self, at: int) -> None:
+        fault = int(self.state[0]["clock"]["fault"]) or int(self.physics[0]["clock"]["fault"])
+        raise MachineFault(sentence(fault), where=f"row {at}", todo="run this point as a backtest")
 
 
 def sweep_machine(
@@ -97,23 +111,24 @@ def sweep_machine(
     prelude = Prelude(machine, setup, int(tape[0][0]["ts_local"]) - 1)
     begin = prelude.rows()
     places = [[_place(machine, begin, key, names) for key in point] for point in grid]
-    tracks: SimpleQueue[Track] = SimpleQueue()
-    for _ in range(max(1, min(threads, len(grid)))):
-        tracks.put(Track(machine, prelude))
+    tracks = [Track(machine, prelude) for _ in range(max(1, min(threads, len(grid))))]
+    found: list[Outcome | None] = [None] * len(grid)
+    waiting = iter(range(len(grid)))  # shared: who is free takes the next
 
-    def one(number: int) -> Outcome:
-        track = tracks.get()
+    def work(track: Track) -> None:
         try:
-            return _outcome(track, begin, tape, grid[number], places[number])
+            for number in waiting:
+                found[number] = _outcome(track, begin, tape, grid[number], places[number])
         finally:
-            tracks.put(track)
+            for _ in waiting:  # after a fault nobody begins another point
+                pass
 
-    machine.drive  # noqa: B018 - loaded here, so that no two threads compile
-    if tracks.qsize() == 1:
-        return [one(number) for number in range(len(grid))]
-    first = one(0)
-    with ThreadPoolExecutor(tracks.qsize()) as pool:
-        return [first, *pool.map(one, range(1, len(grid)))]
+    if len(tracks) == 1:
+        work(tracks[0])
+    else:
+        with ThreadPoolExecutor(len(tracks)) as pool:
+            list(pool.map(work, tracks))
+    return [outcome for outcome in found if outcome is not None]
 
 
 def _place(machine: Machine, begin: Rows, key: str, names: Sequence[str]) -> int:
@@ -137,23 +152,19 @@ def _outcome(track: Track, begin: Rows, tape: Sequence[Rows], point: Point, plac
     for at, value in zip(places, point.values(), strict=True):
         mine["value"][at] = round(value * codes.E9)
     track.reset()
-    track.play(mine, 0, len(mine))
-    budget = track.state["budget"]["equity"]
-    curve = np.zeros(sum(len(segment) > 0 for segment in tape) * (CUTS + 1))
-    taken = 0
+    track.play(mine, [len(mine)])
+    curve: list[float] = []
     for segment in tape:
-        for start, stop in _cuts(len(segment)):
-            track.play(segment, start, stop)
-            curve[taken] = budget[0]
-            taken += 1
+        curve += track.play(segment, _stops(len(segment)))
     span = int(tape[-1][-1]["ts_local"]) - int(tape[0][0]["ts_local"])
-    s = track.state[0]
-    return _summary(point, curve[:taken], span, s["count"])
+    return _summary(point, np.array(curve), span, track.state[0]["count"])
 
 
-def _cuts(n: int) -> Iterator[tuple[int, int]]:
+@cache
+def _stops(n: int) -> list[int]:
+    """Where n rows are cut for samples of equity: the ends of at most CUTS stretches."""
     step = max(-(-n // CUTS), 1)
-    return ((start, min(start + step, n)) for start in range(0, n, step))
+    return [min(start + step, n) for start in range(0, n, step)]
 
 
 def _summary(point: Point, curve: np.ndarray[Any, np.dtype[np.float64]], span_ns: int, count: Any) -> Outcome:
@@ -209,9 +220,10 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
     seconds = time.perf_counter() - start
     out = Path(loaded.config.run.out)
     out.mkdir(parents=True, exist_ok=True)
-    tried = 0
-    for point in points:
-        tried = trials.add(out, "+".join(made.names), f"{made.to_json()}{point.parameters}", machine.hash, point.equity)
+    told = made.to_json()
+    tried = trials.add_all(
+        out, "+".join(made.names), machine.hash, [(f"{told}{point.parameters}", point.equity) for point in points]
+    )
     best = max(points, key=lambda point: point.gain)
     warnings = list(made.notes)
     if tried > 1:
@@ -229,7 +241,7 @@ def _seated(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
     session = Session(machine, changed.setup, first_row_ts(segments[0]), changed.make_seats())
     curve = []
     for number, segment in enumerate(segments):
-        for start, stop in _cuts(len(segment)):
+        for start, stop in pairwise([0, *_stops(len(segment))]):
             session.play(segment, number, start, stop)
             curve.append(float(session.state["budget"]["equity"][0]))
     span = int(segments[-1][-1]["ts_local"]) - int(segments[0][0]["ts_local"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,11 +15,19 @@ NAME = "trials.jsonl"
 
 def add(out: Path, family: str, plan: str, machine_hash: str, equity: float) -> int:
     """Appends one trial of a strategy family; returns how many that family has had, this one too."""
-    entry = {"family": family, "plan": hashlib.sha256(plan.encode()).hexdigest()[:16], "machine": machine_hash, "equity": equity}
+    return add_all(out, family, machine_hash, [(plan, equity)])
+
+
+def add_all(out: Path, family: str, machine_hash: str, tried: Sequence[tuple[str, float]]) -> int:
+    """Appends trials, each a plan and the equity it ended with, by one write that is on disk when this returns."""
+    entries = [
+        {"family": family, "plan": hashlib.sha256(plan.encode()).hexdigest()[:16], "machine": machine_hash, "equity": equity}
+        for plan, equity in tried
+    ]
     path = out / NAME
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(msgspec.json.encode(entry) + b"\n")
+        file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
         file.flush()
         os.fsync(file.fileno())
     return count(out, family)
