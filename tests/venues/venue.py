@@ -14,7 +14,7 @@ from tradewind.venues.coinbase.adapter import CoinbaseAdapter
 from tradewind.venues.kraken.adapter import KrakenAdapter
 
 LATE = 1 << 62
-SPOT_SYMBOLS = {"BTCUSDT": (2, 8), "ETHUSDT": (2, 8), "BNBUSDT": (2, 8), "BNBBTC": (8, 8)}
+SPOT_SYMBOLS = {"BTCUSDT": (2, 8), "ETHUSDT": (2, 8), "BNBUSDT": (8, 8), "BNBBTC": (8, 8)}
 
 
 def made(venue: str, symbol: str, base: str, quote: str, exponents: tuple[int, int]) -> Instrument:

@@ -7,7 +7,8 @@ derivatives). Both exponents are fixed for the life of an instrument; tick and l
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 import msgspec
 
@@ -16,6 +17,10 @@ from .errors import BadData
 
 MONEY_EXPONENT = 8  # one money unit is 10^-8 of its asset, for every asset
 MONEY = 10**MONEY_EXPONENT
+MOST_TEXT = 64  # characters of the longest number worth reading
+_SCIENTIFIC = re.compile(
+    r"-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,3}", re.ASCII
+)  # Decimal itself takes "1_000", "+1" and "1e999999999"
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +62,10 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 def units(text: str, exponent: int) -> int:
     """The integer `text` stands for in 10^-exponent units, exactly; never through a float.
 
-    Raises BadData where the text is no plain finite number or has more decimals than the unit can hold.
+    Raises BadData where the text is no plain finite number, is absurdly long or has more decimals than the unit can hold.
     """
+    if len(text) > MOST_TEXT:
+        raise BadData(f"a number of {len(text)} characters", expected=f"at most {MOST_TEXT}")
     sign, body = (-1, text[1:]) if text[:1] == "-" else (1, text)
     whole, _, fraction = body.partition(".")
     if whole.isdecimal() and body.isascii() and (fraction == "" or fraction.isdecimal()):
@@ -71,12 +78,10 @@ def units(text: str, exponent: int) -> int:
 
 
 def _units_of_scientific(text: str, exponent: int) -> int:
-    try:
+    if _SCIENTIFIC.fullmatch(text):
         value = Decimal(text).scaleb(exponent)
-        if value.is_finite() and abs(value) < 1 << 63 and value == value.to_integral_value():
+        if abs(value) < 1 << 63 and value == value.to_integral_value():
             return int(value)
-    except InvalidOperation:
-        pass
     raise BadData(f"{text!r} is no number in units of 1e-{exponent}", expected="a decimal number such as 61234.50")
 
 
