@@ -6,10 +6,12 @@ import asyncio
 import errno
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tradewind.domain.errors import BadUse
 from tradewind.venues.emulators.flow import Pace
+from tradewind.venues.emulators.reel import Reel
 from tradewind.venues.emulators.sandbox import Sandbox, Setting
 from tradewind.venues.emulators.script import load
 
@@ -29,6 +31,7 @@ async def _serve(
     options: SandboxOptions, first: Callable[[dict[str, object]], None], watch: Callable[[Mapping[str, Any]], None]
 ) -> None:
     stop = asyncio.Event()
+    stopped = asyncio.ensure_future(stop.wait())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -39,9 +42,16 @@ async def _serve(
     try:
         async with made:
             first({"venues": made.addresses, "control": made.control})
+            reel = Reel(made, options.reel, options.seed) if options.reel else None
+            playing = asyncio.create_task(reel.run()) if reel is not None else None
             while not stop.is_set():
-                watch(state(made))
-                await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=VIEW_EVERY_S)
+                watch(state(made, reel))
+                await asyncio.wait({stopped}, timeout=VIEW_EVERY_S)
+            if playing is not None:
+                playing.cancel()
+                # What it died of, unless it is this; a client that left ends it in peace.
+                with suppress(asyncio.CancelledError):
+                    await playing
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -53,7 +63,7 @@ async def _serve(
         ) from None
 
 
-def state(made: Sandbox) -> dict[str, Any]:
+def state(made: Sandbox, reel: Reel | None = None) -> dict[str, Any]:
     """What a person sees of it: each venue with its clients and traffic, each pair with its touch."""
     venues = {
         name: {"clients": len(venue.sessions), "frames out": venue.frames_out, "requests": len(venue.requests)}
@@ -66,4 +76,5 @@ def state(made: Sandbox) -> dict[str, Any]:
             scale = 10**market.listing.price_decimals
             touches[f"{name}:{symbol}"] = {"bid": bid and bid / scale, "ask": ask and ask / scale, "trades": len(market.trades)}
     faults = [{"kind": item["kind"], "venue": item["venue"], "fired": item["fired"]} for item in made.director.active()]
-    return {"venues": venues, "market": touches, "faults": faults}
+    played = {"reel": {"sent": sum(reel.sent.values()), "late s": reel.late_s}} if reel is not None else {}
+    return {"venues": venues, "market": touches, "faults": faults, **played}

@@ -555,3 +555,10 @@ def test_faults_at_run_time_and_the_truth_through_the_control_door() -> None:
 def test_every_kind_has_a_test_that_looks_at_it() -> None:
     source = Path(__file__).read_text()
     assert not [kind for kind in KINDS if f'fault("{kind}"' not in source and f'during("{kind}"' not in source]
+
+
+def test_every_kind_and_parameter_is_documented(repo: Path) -> None:
+    page = (repo / "docs/sandbox.md").read_text()
+    for name, kind in KINDS.items():
+        assert f"| `{name}` | {kind.doc} |" in page
+        assert all(f"`{parameter}` = {value}" in page for parameter, value in kind.params.items())

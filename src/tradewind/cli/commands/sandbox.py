@@ -15,6 +15,8 @@ def run(options: SandboxOptions, frame: Frame) -> Answer:
     if not 0 < options.orders_per_second <= 1e5:
         told = f"{options.orders_per_second} is out of range"
         raise BadUse(told, where="--orders-per-second", expected="above 0, at most 100000", todo="correct it")
+    if not 0 <= options.reel <= 1e6:
+        raise BadUse(f"{options.reel} is out of range", where="--reel", expected="0 to 1000000", todo="correct it")
     if not 0 <= options.port_base <= 65_000:
         raise BadUse(f"{options.port_base} is no port", where="--port-base", expected="0 to 65000", todo="correct it")
 

@@ -19,6 +19,7 @@ from .listings import WORTH, Listing
 
 MICROSECOND_NS = 1_000
 GRID_NS = SECOND_NS // 10  # the worth of an asset moves this often
+NEVER_NS = 1 << 62
 YEAR_S = 365 * 86_400
 VOLATILITY = {"BTC": 0.55, "ETH": 0.7, "SOL": 0.9, "EUR": 0.07, "USDT": 0.01, "USDC": 0.01, "USD": 0.0}  # a year
 BASIS = 0.000_08  # how far a venue's own crowd stands off, one standard deviation
@@ -231,6 +232,7 @@ class Flow:
         self.markets: dict[str, dict[str, Market]] = {}
         self.crowds: dict[tuple[str, str], Crowd] = {}
         self._queue: list[tuple[int, int, Crowd]] = []
+        self.quiet = False  # nobody orders anything
         for venue, listed in listings.items():
             self.markets[venue] = {}
             for listing in listed:
@@ -248,7 +250,7 @@ class Flow:
     @property
     def next_ns(self) -> int:
         """When the next order comes."""
-        return self._queue[0][0]
+        return NEVER_NS if self.quiet else self._queue[0][0]
 
     def step(self) -> Happening | None:
         """The next order; None where its pair is closed."""

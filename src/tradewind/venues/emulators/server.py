@@ -29,7 +29,7 @@ class Line:
         self._waiting: deque[Frame | _Ping | _End] = deque()
         self._wake = asyncio.Event()
         session.send, session.ping, session.end = self.send, self._ping, self._end
-        session.drop = self._drop
+        session.drop, session.write = self._drop, self._write_raw
 
     def send(self, frame: Frame) -> None:
         """Puts a frame in line."""
@@ -52,6 +52,13 @@ class Line:
         """Cuts the connection without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _write_raw(self, data: bytes) -> int:
+        if self._transport is None or self._transport.is_closing():
+            return 0
+        if data:
+            self._transport.write(data)
+        return self._transport.get_write_buffer_size()
 
     async def write(self) -> None:
         """Writes until the session ends."""

@@ -45,6 +45,7 @@ class Session:
         self.ping: Callable[[bytes], None] = _nowhere
         self.end: Callable[[int, str], None] = _nowhere
         self.drop: Callable[[], None] = _nowhere
+        self.write: Callable[[bytes], int] = lambda _: 0  # raw bytes past all queues; gives how many wait to be sent
 
 
 def _nowhere(*_: object) -> None:
