@@ -113,7 +113,7 @@ CLOCK = np.dtype(
         ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8),
         ("fault_at", i8), ("n_rows", i8),
         ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
-        ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8),
+        ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8), ("unsized", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(

@@ -152,10 +152,17 @@ def on_bar(s: Any, row: Any, out: Any) -> None:
     if f >= 0:
         bars.take(s, row, f)
         on_closed_bar(s, i, f, out)
-        for longer in range(f + 1, s.frame_ns.size):
-            for step in range(2):
-                if bars.merges(s, i, f, longer, step):
-                    on_closed_bar(s, i, longer, out)
+        if bars.has_longer(s, f):
+            merge(s, i, f, out)
+
+
+@called
+def merge(s: Any, i: int, f: int, out: Any) -> None:
+    """A closed bar is a part of the bars of every longer timeframe."""
+    for longer in range(f + 1, s.frame_ns.size):
+        for step in range(2):
+            if bars.merges(s, i, f, longer, step):
+                on_closed_bar(s, i, longer, out)
 
 
 @compiled
@@ -217,7 +224,8 @@ def on_time(s: Any, out: Any) -> None:
     if s.clock.marked_due <= now:
         s.clock.marked_due = settings.next_mark(s)
         mark(s, out)
-        sizing.renew(s, False)
+        if s.clock.unsized != 0:
+            sizing.renew(s, False)
     if s.clock.select_due <= now:
         s.clock.select_due = settings.next_selection(s)
         selector.select(s, out)

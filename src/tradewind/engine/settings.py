@@ -137,6 +137,7 @@ def adopt_right(s: Any, row: Any) -> None:
     i = row.instrument
     s.clock.n_strategies = max(s.clock.n_strategies, k + 1)
     s.share[k].weight = 1024
+    s.clock.unsized = 1
     every = int(s.parameter[k, EVERY_MS] * 1e6)
     s.timer[k, i].every = every
     s.timer[k, i].due = row.ts_local + every if every > 0 and row.value != 0 else NEVER

@@ -101,6 +101,11 @@ def touch(s: Any, row: Any) -> None:
 
 
 @compiled
+def has_longer(s: Any, f: int) -> bool:
+    return bool(f + 1 < s.frame_ns.size and s.frame_ns[f + 1] > 0)
+
+
+@compiled
 def merges(s: Any, i: int, f: int, longer: int, step: int) -> bool:
     """The bar that just closed at timeframe f goes into the longer one; True where that closed a bar of the longer one.
 

@@ -65,7 +65,7 @@ def update(s: Any, i: int) -> None:
 def believe(s: Any, g: Any, j: int) -> None:
     """A lone source: what it says is the reference, unless it is doubted; most of what bars bring comes this way."""
     g.ts = s.clock.now
-    x = worth_of(s, j) if eligible(s, j) else 0.0
+    x = s.top[j].worth * s.group[s.fact.rule[j, QUOTE_ASSET]].reference if eligible(s, j) else 0.0
     g.voters = int(x > 0.0)
     if x > 0.0 and s.top[j].good != 0:
         g.reference = x

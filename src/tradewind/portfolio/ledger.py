@@ -122,12 +122,11 @@ def open_gain(s: Any, i: int) -> float:
 def total_worth(s: Any) -> float:
     """Everything we own, in whole units of the reporting currency; assets without a rate count nothing."""
     total = 0.0
-    for asset in range(s.clock.n_assets):
-        held = 0
-        for venue in range(s.clock.n_venues):
-            held += s.fact.ledger[CASH, venue, asset]
-        if held != 0:
-            total += float(held) * 1e-8 * s.group[asset].reference
+    for venue in range(s.clock.n_venues):
+        for asset in range(s.clock.n_assets):
+            held = s.fact.ledger[CASH, venue, asset]
+            if held != 0:
+                total += float(held) * 1e-8 * s.group[asset].reference
     for i in range(s.clock.n_instruments):
         if s.fact.rule[i, PAYOFF] != SPOT:
             total += open_gain(s, i)

@@ -44,12 +44,16 @@ def whole_lots(s: Any, i: int, quantity: int) -> int:
 @called
 def renew(s: Any, every: bool) -> None:
     """What one order of each strategy may be, wherever it has a right; `every` False: only where nothing was known yet."""
+    s.clock.unsized = 0
     for k in range(s.clock.n_strategies):
         if s.parameter[k, FRACTION] <= 0.0 and s.parameter[k, RISK] <= 0.0:
             continue
         for i in range(s.clock.n_instruments):
-            if s.fact.right[k, i] != 0 and s.top[i].mid > 0.0 and (every or s.size_of[k, i].quantity == 0):
+            if s.fact.right[k, i] == 0:
+                continue
+            if s.top[i].mid > 0.0 and (every or s.size_of[k, i].quantity == 0):
                 s.size_of[k, i].quantity = size(s, k, i, int(s.top[i].mid))
+            s.clock.unsized += int(s.size_of[k, i].quantity == 0)
 
 
 @compiled
