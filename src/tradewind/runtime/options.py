@@ -166,6 +166,7 @@ class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: Annotated[Path | None, Told("Script of faults, TOML or JSON.")] = None
     speed: Annotated[float, Told("Seconds of the venues per second.")] = 1.0
     orders_per_second: Annotated[float, Told("Orders of each pair per second.")] = 12.0
+    tape: Annotated[Path | None, Told("Tell a recorded tape again instead of the order flow.")] = None
     reel: Annotated[float, Told("Play prepared messages instead, this many per second, once every venue has a client.")] = 0.0
 
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 from tradewind.domain.errors import BadUse
+from tradewind.storage.tape import Tape
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.reel import Reel
+from tradewind.venues.emulators.replay import Recording
 from tradewind.venues.emulators.sandbox import Sandbox, Setting
 from tradewind.venues.emulators.script import load
 
@@ -36,7 +38,8 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     names = [name.strip() for name in options.venues.split(",") if name.strip()]
-    setting = Setting(pace=Pace(orders_per_s=options.orders_per_second), speed=options.speed)
+    pace = Pace(orders_per_s=options.orders_per_second)
+    setting = Setting(pace=pace, speed=options.speed, recording=_recording(options))
     faults = load(options.faults, names) if options.faults is not None else []
     made = Sandbox(names, options.seed, faults, port_base=options.port_base, setting=setting)
     try:
@@ -61,6 +64,13 @@ async def _serve(
             expected="free ports from there on",
             todo="choose another, or 0",
         ) from None
+
+
+def _recording(options: SandboxOptions) -> Recording | None:
+    if options.tape is None:
+        return None
+    tape = Tape.open(options.tape)
+    return Recording(instruments=tape.manifest.instruments, segments=tape.segments())
 
 
 def state(made: Sandbox, reel: Reel | None = None) -> dict[str, Any]:

@@ -8,13 +8,17 @@ from typing import Any
 
 import msgspec
 
+from tradewind.domain.errors import BadUse
+
 from .clock import SECOND_NS
 from .faults import Running
 from .flow import Bend, Crowd, Flow, Happening
+from .replay import Source
 from .script import Fault
 from .stage import Stage
 from .venue import GOING_AWAY, Session, Venue
 
+NEEDS_FLOW = ("burst", "drift", "stuck", "shock")
 ONCE = ("drop", "corrupt", "huge", "drip", "reorder", "bad_tick")  # a count of 1 where none is given
 
 
@@ -29,6 +33,11 @@ class Director:
         """Puts faults on the line of time, from now on; gives their numbers."""
         numbers = []
         for fault in faults:
+            if fault.kind in NEEDS_FLOW and not isinstance(self._stage.flow, Flow):
+                raise BadUse(
+                    f"{fault.kind} bends a flow, and this is a recording", where="faults", expected="a kind that needs no flow",
+                    todo="leave it out, or leave the recording out",
+                )  # fmt: skip
             self._made += 1
             number = self._made
             numbers.append(number)
@@ -60,6 +69,8 @@ class Director:
         venues = [self._venues[fault.venue]] if fault.venue in self._venues else list(self._venues.values())
         if fault.kind == "shock":
             over_ns = round(float(fault.param("over_s")) * SECOND_NS)
+            if not isinstance(self._stage.flow, Flow):
+                return
             self._stage.flow.assets.shock(str(fault.param("asset")), float(fault.param("share")), over_ns)
             return
         for venue in venues:
@@ -69,7 +80,7 @@ class Director:
             self._stage.at(ts_ns + round(fault.for_s * SECOND_NS), lambda _: self.clear(number))
 
 
-def _crowds(venue: Venue, flow: Flow, fault: Fault) -> list[Crowd]:
+def _crowds(venue: Venue, flow: Source, fault: Fault) -> list[Crowd]:
     return [flow.crowds[venue.name, symbol] for symbol in venue.markets if fault.symbol in ("", symbol)]
 
 
@@ -105,7 +116,7 @@ def _start(venue: Venue, stage: Stage, running: Running) -> None:
             return
 
 
-def _end(venue: Venue, flow: Flow, running: Running) -> None:
+def _end(venue: Venue, flow: Source, running: Running) -> None:
     """Makes good what ends with a fault. Rules stay changed; a holed connection stays dead."""
     match running.fault.kind:
         case "burst" | "drift" | "stuck":

@@ -271,6 +271,11 @@ def day_info(symbol: str, market: Market, day: Candle, now_ns: int) -> dict[str,
     }  # fmt: skip
 
 
+def _eight(text: str) -> str:
+    whole, _, part = text.partition(".")
+    return f"{whole}.{part:0<8}"
+
+
 def symbol_info(symbol: str, listing: Listing) -> dict[str, Any]:
     """A symbol of `exchangeInfo` with its filters."""
     tick, step = price(listing, listing.tick), size(listing, 1)
@@ -291,7 +296,7 @@ def symbol_info(symbol: str, listing: Listing) -> dict[str, Any]:
              "minTrailingBelowDelta": 10, "maxTrailingBelowDelta": 2000},
             {"filterType": "PERCENT_PRICE_BY_SIDE", "bidMultiplierUp": "5", "bidMultiplierDown": "0.2", "askMultiplierUp": "5",
              "askMultiplierDown": "0.2", "avgPriceMins": 5},
-            {"filterType": "NOTIONAL", "minNotional": f"{listing.min_notional}.00000000", "applyMinToMarket": True,
+            {"filterType": "NOTIONAL", "minNotional": _eight(listing.min_notional), "applyMinToMarket": True,
              "maxNotional": "9000000.00000000", "applyMaxToMarket": False, "avgPriceMins": 5},
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
             {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},

@@ -75,7 +75,7 @@ class Coinbase:
             return _reply(
                 {
                     "data": [
-                        {"code": asset, "name": NAMES[asset], "exponent": 8, "type": "crypto", "asset_id": asset}
+                        {"code": asset, "name": NAMES.get(asset, asset), "exponent": 8, "type": "crypto", "asset_id": asset}
                         for asset in crypto
                     ]
                 }
@@ -209,7 +209,7 @@ def product_info(product: str, market: Market, day: Candle | None) -> dict[str, 
         "volume_24h": trimmed(day.volume, listing.size_decimals) if day else "0", "volume_percentage_change_24h": "0",
         "base_increment": step, "quote_increment": tick, "quote_min_size": listing.min_notional, "quote_max_size": "150000000",
         "base_min_size": trimmed(listing.min_size, listing.size_decimals), "base_max_size": "3400",
-        "base_name": NAMES[listing.base], "quote_name": NAMES[listing.quote], "watched": False,
+        "base_name": NAMES.get(listing.base, listing.base), "quote_name": NAMES.get(listing.quote, listing.quote), "watched": False,
         "is_disabled": listing.status == "delisted", "new": False,
         "status": "delisted" if listing.status == "delisted" else "online", "cancel_only": listing.status == "cancel_only",
         "limit_only": False, "post_only": False, "trading_disabled": not online,

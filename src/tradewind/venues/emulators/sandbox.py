@@ -22,6 +22,7 @@ from .faults import Faults
 from .flow import Flow, Pace
 from .kraken import KrakenVenue
 from .listings import LISTINGS, Listing
+from .replay import Recording, Replay, Source
 from .script import Fault, checked
 from .server import Server
 from .stage import Stage
@@ -41,6 +42,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     by_hand: bool = False  # time stands still until `advance`
     host: str = "127.0.0.1"
+    recording: Recording | None = None  # told again instead of the flow; then pace and listings mean nothing
 
 
 class Sandbox:
@@ -65,8 +67,7 @@ class Sandbox:
         self._port_base = port_base
         start_ns = (self.setting.start_ns or time.time_ns()) // 1_000 * 1_000
         self.clock: Clock = HandClock(start_ns) if self.setting.by_hand else ScaledClock(start_ns, self.setting.speed)
-        listings = {name: self.setting.listings[name] for name in venues}
-        self.flow = Flow(listings, seed, start_ns - WARM_UP_NS, self.setting.pace)
+        self.flow = self._source(venues, seed, start_ns - WARM_UP_NS)
         self.stage = Stage(self.flow, start_ns - WARM_UP_NS)
         self.venues: dict[str, Venue] = {name: VENUES[name](self.stage, Faults(seed), seed) for name in venues}
         self.servers = {name: Server(venue, self.setting.host) for name, venue in self.venues.items()}
@@ -75,6 +76,11 @@ class Sandbox:
         self._pump: asyncio.Task[None] | None = None
         self.stage.run_until(start_ns)
         self.director.add([checked(fault, venues, "faults") for fault in faults])
+
+    def _source(self, venues: Sequence[str], seed: int, start_ns: int) -> Source:
+        if self.setting.recording is not None:
+            return Replay(self.setting.recording, venues, start_ns)
+        return Flow({name: self.setting.listings[name] for name in venues}, seed, start_ns, self.setting.pace)
 
     @property
     def addresses(self) -> dict[str, dict[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from .flow import Flow, Happening
+from .flow import Happening
+from .replay import Source
 
 Timer = Callable[[int], None]
 Listener = Callable[[Happening], None]
@@ -14,7 +15,7 @@ Listener = Callable[[Happening], None]
 class Stage:
     """Plays the flow and the timers up to a given time. `now_ns` is how far it has played."""
 
-    def __init__(self, flow: Flow, now_ns: int) -> None:
+    def __init__(self, flow: Source, now_ns: int) -> None:
         self.flow, self.now_ns = flow, now_ns
         self.listeners: dict[str, Listener] = {}  # by venue
         self.played = 0
