@@ -107,7 +107,7 @@ SYMBOL_HALTED = 215
 POLLED = 216
 
 SENTENCES = {
-    QUOTE_PLACED: "quoted around the reservation price, which stood at {measured:g} price units",
+    QUOTE_PLACED: "its formula quoted {measured:.10g}; the touch on that side stood at {threshold:.10g}",
     SIGNAL_OVER_THRESHOLD: "the signal's score {measured:g} passed the threshold {threshold:g}",
     EDGE_OVER_COST: "the edge between two venues, {measured:g} bp, exceeded all costs and the margin, {threshold:g} bp",
     CROSS_UP: "the fast average stood {measured:g} over the slow one, threshold {threshold:g}",
@@ -199,6 +199,15 @@ SENTENCES = {
     POLLED: "no socket is to be had: it is asked by REST, at a lower grade",
 }
 
+UNMEASURED = {  # the same where a row has no place for both numbers: a VERDICT says what was refused, not against what
+    HOLE_IN_STREAM: "rows are missing between the rim and the machine",
+    CHAIN_BROKEN: "the venue's update ids do not continue",
+    CROSSED_BOOK: "the bid is not below the ask",
+    STALE_FEED: "no row came for too long",
+    IMPOSSIBLE_JUMP: "it lay too far off its own last value, and no other source confirmed",
+    OFF_CONSENSUS: "it lay too far off the other sources",
+    FROZEN_FEED: "the same value for too long while others moved",
+}
 NAMES = {value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)}
 
 
@@ -207,6 +216,8 @@ def name(code: int) -> str:
     return NAMES.get(code, f"CODE_{code}")
 
 
-def sentence(code: int, measured: float = 0.0, threshold: float = 0.0) -> str:
-    """The reason in words, with its measured value and threshold filled in."""
-    return SENTENCES.get(code, name(code)).format(measured=measured, threshold=threshold)
+def sentence(code: int, measured: float | None = None, threshold: float | None = None) -> str:
+    """The reason in words, with its measured value and threshold filled in; without them where they are not known."""
+    if measured is None and code in UNMEASURED:
+        return UNMEASURED[code]
+    return SENTENCES.get(code, name(code)).format(measured=measured or 0.0, threshold=threshold or 0.0)

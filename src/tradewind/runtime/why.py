@@ -21,6 +21,7 @@ from tradewind.domain.rows import Rows, rows
 from tradewind.engine.snapshot import State, restore
 
 from .options import WhyNotOptions, WhyOptions
+from .quotes import Mover, movers
 from .replay import Replayer, groups_of, is_command
 
 Say = Callable[[str], None]
@@ -126,11 +127,18 @@ class Explainer:
         context = self._context(k, i)
         base = state.copy()
         again = self._same_order(self._run(self.steps[number], only_last=True), submit)
-        margin, claim = self._margin(cause, measured, threshold, i, submit)
-        flips = self._probed(base, number, submit, cause, margin)
         keeps = self._probed(base, number, submit, cause, 0.0)
+        found: list[Mover] = []
+        if cause == reasons.QUOTE_PLACED:
+            x = self.plan.setup.instruments[i]
+            found = movers(lambda change: self._decides(base, number, submit, change), base[0], submit, x)
+            flips, margin, claim = self._of_quote(found)
+        else:
+            margin, claim = self._margin(cause, measured, threshold)
+            flips = self._probed(base, number, submit, cause, margin)
         x = self.plan.setup.instruments[i]
         price, quantity = int(submit["price"]) / 10.0**x.price_exponent, int(submit["quantity"]) / 10.0**x.quantity_exponent
+        unit = 10.0**x.price_exponent if cause == reasons.QUOTE_PLACED else 1.0  # what is measured is a price there
         side = "buy" if submit["side"] == codes.BUY else "sell"
         verdict = "Executed again with that change: the order is another or none." if flips else "Executed again: the order stays."
         sent = f"{self.names[k]} sent a {side} of {quantity:.10g} {x.base} at {price:.10g} {x.quote} on {x.name}"
@@ -139,7 +147,7 @@ class Explainer:
         held = f"position {context['position']:.10g}, selector weight {context['weight']:.2f}"
         lines = [
             f"Order {order_id}: {sent}, {_stamp(int(submit['ts_local']))}.",
-            f"Because {reasons.sentence(cause, measured, threshold)}.",
+            f"Because {reasons.sentence(cause, measured / unit, threshold / unit)}.",
             f"It saw: {saw}, signal {context['score']:+.3f} with confidence {context['confidence']:.2f}, {held}.",
             f"{claim} {verdict}",
         ]
@@ -148,19 +156,13 @@ class Explainer:
             evidence={
                 "cause": reasons.name(cause), "measured": measured, "threshold": threshold, "margin": margin, "reproduced": again,
                 "flips_with_margin": flips, "kept_without": keeps, "strategy": self.names[k], "side": side, "price": price,
-                "quantity": quantity, **context,
+                "quantity": quantity, "movers": [msgspec.structs.asdict(mover) for mover in found], **context,
             },
         )  # fmt: skip
 
-    def _margin(self, cause: int, measured: float, threshold: float, i: int, submit: Any) -> tuple[float, str]:
+    @staticmethod
+    def _margin(cause: int, measured: float, threshold: float) -> tuple[float, str]:
         """How far the cause must move for the decision to change, and that claim in words."""
-        tick = float(self.plan.setup.instruments[i].tick)
-        if cause == reasons.QUOTE_PLACED:
-            margin = -2.0 * tick if submit["side"] == codes.BUY else 2.0 * tick
-            return (
-                margin,
-                f"Had the quoted price come out {abs(margin):g} units farther from the touch, the order would stand elsewhere.",
-            )
         if cause in (reasons.STRATEGY_WISH, reasons.LEG_HEDGED):
             return -measured, f"Had the difference of {measured:g} units not been there, there would be no order."
         gap = threshold - measured
@@ -169,6 +171,19 @@ class Explainer:
             margin,
             f"Had the measured value been {abs(margin):g} {'lower' if margin < 0 else 'higher'}, it would not have passed.",
         )
+
+    @staticmethod
+    def _of_quote(found: list[Mover]) -> tuple[bool, float, str]:
+        """Whether anything moves the quote, by how much the touch does (0 where it does not), and all of it in words."""
+        touch = found[0].more if found[0].more is not None else found[0].less
+        moved = any(mover.less is not None or mover.more is not None for mover in found)
+        return moved, touch or 0.0, " ".join(mover.text() for mover in found)
+
+    def _decides(self, base: State, number: int, submit: Any, change: Callable[[Any], None]) -> bool:
+        """Whether the deciding row still makes the same order after a change of the state before it."""
+        restore(self.replayer.state, base)
+        change(self.replayer.state[0])
+        return self._same_order(self._run(self.steps[number], only_last=True), submit)
 
     def _probed(self, base: State, number: int, submit: Any, cause: int, delta: float) -> bool:
         """Whether the deciding row, with the cause moved by delta, makes the same order (delta 0) or not (else)."""
