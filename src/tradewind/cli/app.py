@@ -48,7 +48,12 @@ def application() -> typer.Typer:
     return app
 
 
-GROUPS = {"new": "Files to start from.", "config": "The configuration that holds here."}
+GROUPS = {
+    "new": "Files to start from.",
+    "config": "The configuration that holds here.",
+    "data": "The store: what was recorded, how good it is.",
+    "dataset": "Labelled, versioned tables to learn from.",
+}
 
 
 def _nothing() -> None:

@@ -233,4 +233,4 @@ def _ends(event: Any) -> Any:
 
 def shown(entry: Entry) -> dict[str, Any]:
     """An entry as a command tells it."""
-    return {**msgspec.structs.asdict(entry), "reason": entry.why, "code": entry.reason, "sentence": reasons.sentence(entry.reason)}
+    return {**msgspec.structs.asdict(entry), "reason": entry.why, "code": entry.reason}

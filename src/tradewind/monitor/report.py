@@ -5,17 +5,12 @@ Every text goes through `html.text`; beyond that the page's policy allows only t
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import shlex
-from importlib import resources
 from pathlib import Path
 
-import msgspec
 import polars as pl
 
-from . import hedges, html, plots, words
+from . import hedges, html, pages, plots, words
 from .cautions import stale_share
 from .figures import Figure, Performance, Statistics
 from .html import text
@@ -24,10 +19,6 @@ from .record import RunRecord
 from .statistics import buy_and_hold
 from .tables import GOOD_SIGNS
 
-_MARK = (
-    '<svg viewBox="0 0 26 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true">'
-    '<path d="M1 6h13a4 4 0 1 0-4-4"/><path d="M1 11h19a4 4 0 1 1-4 4"/><path d="M1 16h8"/></svg>'
-)
 _ANCHORS = (
     ("equity", "Equity"), ("strategies", "Strategies"), ("fills", "Fills"), ("exposure", "Exposure"), ("costs", "Costs"),
     ("figures", "Figures"), ("orders", "Orders"), ("hedges", "Leg risk"), ("refusals", "Why not"), ("quality", "Data"),
@@ -37,11 +28,7 @@ _ANCHORS = (
 
 def write(record: RunRecord, measured: Statistics, path: Path) -> Path:
     """Writes the page whole or not at all, and gives its path. Raises OSError as the file system does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(render(record, measured).encode())
-    os.replace(unfinished, path)
-    return path
+    return pages.write(render(record, measured), path)
 
 
 def render(record: RunRecord, measured: Statistics) -> str:
@@ -63,40 +50,8 @@ def render(record: RunRecord, measured: Statistics) -> str:
             _run(record),
         )
     )
-    # A "<" in the data could close its script element; inside JSON text its escape means the same.
-    data = msgspec.json.encode(drawings).decode().replace("<", "\\u003c")
-    return _page(
-        record, f"{_head(record, measured, body)}<main>{_cautions(measured)}{_cards(measured)}{body}</main>{_foot()}", data
-    )
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _plotly() -> str:
-    return resources.files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
-
-
-def _page(record: RunRecord, body: str, data: str) -> str:
-    library, script = _plotly(), _asset("report.js")
-    policy = (
-        f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
-        f"<title>{text(record.title)} · Tradewind</title><style>{_asset('report.css')}</style></head>\n<body>{body}"
-        "<noscript><p>The plots need JavaScript; all figures and tables stand without it.</p></noscript>"
-        f'<script type="application/json" id="plots">{data}</script>'
-        f"<script>{library}</script><script>{script}</script></body></html>\n"
-    )
+    whole = f"{_head(record, measured, body)}<main>{_cautions(measured)}{_cards(measured)}{body}</main>{_foot()}"
+    return pages.page(record.title, whole, drawings)
 
 
 def _head(record: RunRecord, measured: Statistics, body: str) -> str:
@@ -111,7 +66,7 @@ def _head(record: RunRecord, measured: Statistics, body: str) -> str:
         facts.append(f"{record.rows:,} rows")
     links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title in _ANCHORS if f'<section id="{anchor}"' in body)
     return (
-        f'<header><div class="mark">{_MARK}Tradewind</div><h1>{text(record.title)}</h1>'
+        f'<header><div class="mark">{pages.MARK}Tradewind</div><h1>{text(record.title)}</h1>'
         f'<p class="facts">{text(" · ".join(facts))}</p>'
         f'<p class="summary">{text(_summary(record, measured))}</p><nav aria-label="Sections">{links}</nav></header>'
     )

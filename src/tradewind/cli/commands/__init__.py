@@ -4,6 +4,7 @@ from ..command import Command
 from .backtest import BACKTEST
 from .bench import BENCH
 from .config import SHOW
+from .data import DATA
 from .demo import DEMO
 from .doctor import DOCTOR
 from .imports import IMPORT
@@ -17,4 +18,5 @@ from .why import WHY, WHY_NOT
 
 COMMANDS: tuple[Command, ...] = (
     DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
+    *DATA,
 )  # fmt: skip

@@ -1,0 +1,119 @@
+"""The quality page: what the catalogue knows of coverage, gaps and refusals, drawn and told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from tradewind.domain.codes import MILLISECOND
+
+from . import html, pages, words
+from .html import text
+
+if TYPE_CHECKING:
+    from tradewind.fabric.catalogue import Covered, Gap
+    from tradewind.fabric.quarantine import Entry
+
+MOST_LINES = 500  # of one table
+MOST_SPELLS = 1500
+
+
+def render(covered: Sequence[Covered], gaps: Sequence[Gap], entries: Sequence[Entry], series: str = "") -> str:
+    """The page as text."""
+    drawings: dict[str, Any] = {}
+    body = "".join((_quality(covered, drawings), _gaps(gaps, drawings), _refused(entries), _table(covered)))
+    return pages.page("Data quality", f"{_head(covered, gaps, series)}<main>{body}</main>", drawings)
+
+
+def _head(covered: Sequence[Covered], gaps: Sequence[Gap], series: str) -> str:
+    if not covered:
+        return pages.head("Data quality", series, "Nothing is in the store yet.")
+    rows, refused = sum(row.rows for row in covered), sum(row.quarantined for row in covered)
+    days = sorted({row.day for row in covered})
+    facts = f"{len({row.series for row in covered}):,} series · {days[0]} to {days[-1]} · {rows:,} rows"
+    worst = min(covered, key=lambda row: row.quality)
+    said = f"{refused:,} rows are in quarantine, {len(gaps):,} gaps are known. "
+    return pages.head("Data quality", facts, said + f"The worst day is {worst.day} of {worst.series}: {worst.quality:.4f}.")
+
+
+def _quality(covered: Sequence[Covered], drawings: dict[str, Any]) -> str:
+    if not covered:
+        return ""
+    days, names = sorted({row.day for row in covered}), sorted({row.series for row in covered})
+    at = {(row.series, row.day): row for row in covered}
+    cells = [[at.get((name, day)) for day in days] for name in names]
+    drawings["quality"] = {
+        "data": [
+            {
+                "type": "heatmap", "x": days, "y": [escape(name) for name in names], "zmin": 0, "zmax": 1, "xgap": 1, "ygap": 1,
+                "z": [[cell and round(cell.quality, 4) for cell in line] for line in cells],
+                "customdata": [[cell and [cell.rows, cell.quarantined, cell.gaps] for cell in line] for line in cells],
+                "hovertemplate": "%{y} %{x}<br>quality %{z}<br>%{customdata[0]:,} rows, %{customdata[1]:,} refused, "
+                "%{customdata[2]} gaps<extra></extra>",
+                "colorscale": [[0, "#b3352f"], [0.9, "#d9a441"], [0.99, "#7fae7a"], [1, "#2f7f5f"]], "showscale": True,
+            }
+        ],
+        "layout": {"xaxis": {"type": "category"}, "yaxis": {"type": "category", "automargin": True}, "hovermode": "closest"},
+        "height": 140 + 26 * len(names),
+    }  # fmt: skip
+    lead = "The share of rows that were believed, times the share of time without a gap. 1 is a day without a fault."
+    return html.section("quality", "Quality of each series and day", lead, html.plot("quality"))
+
+
+def _gaps(gaps: Sequence[Gap], drawings: dict[str, Any]) -> str:
+    if not gaps:
+        return ""
+    longest = sorted(gaps, key=lambda gap: gap.start_ns - gap.stop_ns)[:MOST_SPELLS]
+    causes = sorted({gap.cause for gap in longest})
+    shown = {(gap.venue, gap.instrument, gap.channel) for gap in longest}
+    data = []
+    for n, cause in enumerate(causes):
+        mine = [gap for gap in longest if gap.cause == cause]
+        data.append(
+            {
+                "type": "bar", "orientation": "h", "name": escape(cause),
+                "y": [escape(f"{gap.venue}:{gap.instrument}:{gap.channel}") for gap in mine],
+                "base": [gap.start_ns // MILLISECOND for gap in mine],
+                "x": [(gap.stop_ns - gap.start_ns) // MILLISECOND for gap in mine],
+                "text": [words.span(gap.stop_ns - gap.start_ns) for gap in mine], "textposition": "none",
+                "hovertemplate": "%{y}<br>%{text}<extra></extra>",
+                "marker": {"color": f"var(--s{n % 6})", "line": {"color": f"var(--s{n % 6})", "width": 1.5}},
+            }
+        )  # fmt: skip
+    layout = {
+        "barmode": "overlay", "hovermode": "closest", "xaxis": {"type": "date"},
+        "yaxis": {"type": "category", "automargin": True, "showgrid": False},
+    }  # fmt: skip
+    drawings["gaps"] = {"data": data, "layout": layout, "height": 140 + 26 * len(shown)}
+    counted = {cause: sum(gap.cause == cause for gap in gaps) for cause in causes}
+    lead = "Stretches in which a series does not tell what happened at its venue, by cause."
+    return html.section("gaps", "Gaps", lead, html.plot("gaps"), html.counts(counted, ""))
+
+
+def _refused(entries: Sequence[Entry]) -> str:
+    if not entries:
+        return ""
+    reasons: dict[str, int] = {}
+    for entry in entries:
+        reasons[entry.why] = reasons.get(entry.why, 0) + entry.rows
+    lines = [
+        [text(entry.id), text(f"{entry.venue}:{entry.instrument}:{entry.channel}"), text(words.moment(entry.first_ts)),
+         text(entry.why), f"{entry.rows:,}", text(entry.state), text(entry.example)]
+        for entry in entries[:MOST_LINES]
+    ]  # fmt: skip
+    head = ["Entry", "Series", "From", "Reason", "Rows", "State", "First"]
+    lead = "Rows that were not believed; each keeps its reason and its place in the raw recording, and can be released."
+    return html.section("quarantine", "Quarantine", lead, html.counts(reasons, "Rows by reason"), html.table(head, lines, 9))
+
+
+def _table(covered: Sequence[Covered]) -> str:
+    if not covered:
+        return ""
+    head = ["Series and day", "Quality", "Rows", "Refused", "Duplicates", "Gaps", "In gaps"]
+    lines = [
+        [text(f"{row.series} {row.day}"), f"{row.quality:.4f}", f"{row.rows:,}", f"{row.quarantined:,}", f"{row.duplicates:,}",
+         f"{row.gaps:,}", text(words.span(row.gap_ns))]
+        for row in covered[:MOST_LINES]
+    ]  # fmt: skip
+    return html.section("coverage", "Coverage", "", html.table(head, lines))
