@@ -13,7 +13,7 @@ from . import markets
 
 def test_a_view_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "CHUNK_ROWS", 64)
-    made = markets.market(5)
+    made = markets.market(20)
     hot, held, start = views.Hot(100), [], 0
     assert len(hot.view()) == 0
     for size in (1, 63, 64, 10, 150, len(made)):
