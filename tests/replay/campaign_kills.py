@@ -1,8 +1,12 @@
 """Kill -9 at random moments of a paper run, and proof of each recovery.
 
-`python tests/replay/campaign_kills.py 50 docs/campaigns/kills.jsonl` appends a line a kill. What a line claims: the journal
-was read to its last commit marker, the facts folded from it equal the facts a replay of it reaches, all recorded commands
-were equal, and the run taken up by the same command ended with the unkilled run's own rows and digest.
+`python tests/replay/campaign_kills.py 50 docs/campaigns/kills.jsonl` appends a line a seed until that many lines are of today's
+machine; stopped, it goes on there. What a line claims: the journal was read to its last commit marker, the facts folded from it
+equal the facts a replay of it reaches, all recorded commands were equal, and the run taken up by the same command ended with the
+unkilled run's own rows and digest. Some kills tear a batch: the process dies inside a write, a part of it on the disk.
+
+Again: `python tests/replay/campaign_kills.py --again SEED` prints the line of one seed. Under the same machine its digests are the
+ledger's; a kill at a moment of the clock finds another row each time, one inside a write the same byte.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,9 @@ from worldtape import command, environment, own_rows, world_tape  # noqa: E402
 
 SECONDS = 5.0
 SPEED = 2.0
+TORN = 0.5  # of the kills come inside a write
+MOST_SEED = 1_000_000  # seeds of the first campaign were drawn above it
+WRITES = 40  # of the journal, among which the torn one is drawn
 SOURCE = Path(tradewind.__file__).resolve().parent.parent
 
 
@@ -61,20 +69,26 @@ class Kills:
         rng = random.Random(seed)
         out = self.folder / f"killed-{seed}"
         journal = out / "paper" / "journal"
-        moments = []
+        moments: list[float] = []
+        torn: list[list[float]] = []
         for _ in range(1 + (rng.random() < 0.4)):  # some are killed again while they catch up
+            if rng.random() < TORN:
+                torn.append([rng.randint(1, WRITES), round(rng.random(), 3)])
+                self._killed_writing(out, int(torn[-1][0]), torn[-1][1])
+                continue
             early = rng.random() < 0.25  # between the header and the first row, else while the tape is played
             file = journal / ("journal.json" if early else "00000.journal")
             again = 1.0 if file.exists() else 0.0  # till the second process has begun to catch up
             moments.append(self._killed(out, file, again + rng.uniform(0, SECONDS / SPEED)))
-        proof = self._prove(journal) if (journal / "journal.json").exists() else {"recorded": 0}
+        proof = self._prove(journal) if (journal / "journal.json").exists() else {"recorded": 0, "torn_bytes": 0}
         ended = self._run(out, 0.0)
         equal = own_rows(journal).tobytes() == self.expected
         verdict = equal and ended["digest"] == self.whole["digest"] and proof.get("commands_equal", True)
         verdict = verdict and proof.get("facts_folded") == proof.get("facts_replayed")
         shutil.rmtree(out)
         return {
-            "seed": seed, "machine_hash": ended["machine_hash"], "killed_after_s": moments, **proof,
+            "seed": seed, "world_s": SECONDS, "speed": SPEED, "machine_hash": ended["machine_hash"], "killed_after_s": moments,
+            "killed_in_write": torn, **proof,
             "digest": ended["digest"], "unkilled_digest": self.whole["digest"], "rows_equal": equal,
             "verdict": "equal" if verdict else "DIFFERENT",
         }  # fmt: skip
@@ -89,6 +103,12 @@ class Kills:
         child.send_signal(signal.SIGKILL)
         child.wait()
         return round(moment, 3)
+
+    def _killed_writing(self, out: Path, number: int, kept: float) -> None:
+        """Dies by its own hand in its `number`th write to the journal, `kept` of the bytes on the disk; or ends before."""
+        words = self._words(out, 0.0)
+        words = [words[0], str(Path(__file__).resolve()), "--torn", str(number), str(kept), *words[3:]]
+        subprocess.run(words, env=self.env, capture_output=True, timeout=300, check=False)
 
     def _prove(self, journal: Path) -> dict[str, Any]:
         """What stands up to the last commit marker: the facts folded from it and the facts a replay of it reaches."""
@@ -106,20 +126,61 @@ class Kills:
         }  # fmt: skip
 
 
+def die_writing(number: int, kept: float) -> None:
+    """From now on this process ends in its `number`th write to a journal's segment."""
+    seen = [0]
+
+    def tearing(honest: Callable[[int, Any], int], joined: Callable[[Any], bytes]) -> Callable[[int, Any], int]:
+        def write(fd: int, data: Any) -> int:
+            seen[0] += os.readlink(f"/proc/self/fd/{fd}").endswith(".journal")
+            if seen[0] < number:
+                return honest(fd, data)
+            plain = joined(data)
+            one(fd, plain[: int(len(plain) * kept)])
+            os.kill(os.getpid(), signal.SIGKILL)
+            raise AssertionError
+
+        return write
+
+    one = os.write
+    os.write, os.writev = tearing(os.write, bytes), tearing(os.writev, b"".join)
+
+
 def main(count: int, ledger: Path) -> int:
-    """Runs the campaign; returns how many kills ended otherwise than they should."""
+    """Runs seeds until the ledger holds `count` lines of this machine; returns how many ended otherwise than they should."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
-    first = int.from_bytes(os.urandom(4), "little")
-    bad = 0
+    lines = [json.loads(text) for text in ledger.read_text().splitlines()] if ledger.exists() else []
     with tempfile.TemporaryDirectory(prefix="tradewind-kills-") as folder, open(ledger, "a", encoding="utf-8") as file:
         kills = Kills(Path(folder))
-        for seed in range(first, first + count):
+        mine = [line for line in lines if line["machine_hash"] == kills.whole["machine_hash"]]
+        bad = sum(line["verdict"] != "equal" for line in mine)
+        first = max((line["seed"] for line in lines if line["seed"] < MOST_SEED), default=0) + 1
+        for seed in range(first, first + max(count - len(mine), 0)):
             line = kills.kill(seed)
             bad += line["verdict"] != "equal"
             file.write(json.dumps(line) + "\n")
             file.flush()
+            sys.stderr.write(f"seed {seed}: {line['verdict']}, {line['recorded']} rows, {line['torn_bytes']} bytes torn\n")
     return bad
 
 
+def again(seed: int) -> int:
+    """One line once more, on stdout."""
+    with tempfile.TemporaryDirectory(prefix="tradewind-kills-") as folder:
+        line = Kills(Path(folder)).kill(seed)
+    sys.stdout.write(json.dumps(line) + "\n")
+    return int(line["verdict"] != "equal")
+
+
+def torn(words: list[str]) -> int:
+    """A run that dies writing: NUMBER KEPT and the words of the command line."""
+    from tradewind.cli import main as run
+
+    die_writing(int(words[0]), float(words[1]))
+    return run(words[2:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2])))
+    if sys.argv[1] == "--torn":
+        sys.exit(torn(sys.argv[2:]))
+    sys.exit(again(int(sys.argv[2])) if sys.argv[1] == "--again" else main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -223,7 +223,7 @@ class LoggedRun:
             batches=place.batches, rows=place.rows,
             extras={
                 "rows": session.rows, "emitted": session.emitted, "at": list(session.at),
-                "seats": {str(k): [x.busy_until, x.skipped, sorted(x.answers_at.items())] for k, x in session.seats.items()},
+                "seats": {str(k): [x.busy_until, x.skipped, list(x.answers_at)] for k, x in session.seats.items()},
             },
         )  # fmt: skip
         taken = self.snapshots.take(moment, [session.state.view(np.uint8).data, session.physics.view(np.uint8).data])
@@ -269,7 +269,7 @@ class LoggedRun:
         session.rows, session.emitted, session.at = kept["rows"], kept["emitted"], (kept["at"][0], kept["at"][1])
         for k, (busy_until, skipped, answers) in kept["seats"].items():
             seat = session.seats[int(k)]
-            seat.busy_until, seat.skipped, seat.answers_at = busy_until, skipped, dict(map(tuple, answers))
+            seat.busy_until, seat.skipped, seat.answers_at[:] = busy_until, skipped, answers
         self.row, self._snapped = moment.market_row, moment.ts_local
 
     def _catch_up(self, resumed: Resumed) -> None:

@@ -20,6 +20,7 @@ from tradewind.domain.rows import KIND_NAMES, ROW_BYTES, Rows, rows
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import State, digest, facts_digest, fresh_state
 from tradewind.storage.journal import JournalReader
+from tradewind.storage.marketlog import MarketReader
 from tradewind.storage.tape import Tape
 
 from .options import ReplayOptions
@@ -47,6 +48,22 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.asdict(self)
 
 
+def market_of(reader: JournalReader) -> Tape | MarketReader | None:
+    """What the TAPE rows of a journal point into: the tape of its header, the market log beside it, or nothing."""
+    head = reader.header
+    if head.tape is not None:
+        return head.tape.open()
+    if "market" not in head.notes:
+        return None
+    log = MarketReader(reader.folder.parent / str(head.notes["market"]))
+    if log.first_row > 0:
+        raise BadData(
+            f"the market rows before number {log.first_row:,} are no longer kept", where=str(log.folder), expected="all of them",
+            todo="`verify` audits the journal's money, `replay --facts` folds it; both need no market row",
+        )  # fmt: skip
+    return log
+
+
 def is_command(kinds: Any) -> Any:
     """Which kinds of row the machine emits."""
     return (kinds >= codes.EVIDENCE) & (kinds < codes.TAPE)
@@ -59,8 +76,7 @@ class Replayer:
         self.reader = JournalReader(folder)
         self.plan: Plan = plan_of(self.reader.header.configuration)
         self.machine = machine or self.plan.machine(compiled=compiled)
-        reference = self.reader.header.tape
-        self.tape: Tape | None = reference.open() if reference is not None else None
+        self.tape = market_of(self.reader)
         self.state: State = fresh_state(self.machine)
         self.out = rows(OUT_ROWS)
         self.rows = 0
