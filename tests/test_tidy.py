@@ -24,7 +24,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("many_parameters", "src/tradewind/market/books.py", "insert"): _FLAT,
 }
 # Packages whose median function is longer than the house wants, with the median they may not exceed.
-LONGER_MEDIANS: dict[str, float] = {"analytics": 12, "market": 10, "portfolio": 12, "risk": 12, "simulation": 10, "strategy": 12}
+LONGER_MEDIANS: dict[str, float] = {"analytics": 12, "market": 11, "portfolio": 12, "risk": 12, "simulation": 10, "strategy": 12}
 
 
 def sources(repo: Path, *folders: str) -> list[Source]:

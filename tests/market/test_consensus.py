@@ -9,7 +9,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tradewind.domain import codes
-from tradewind.domain.reasons import IMPOSSIBLE_JUMP, OFF_CONSENSUS
+from tradewind.domain.reasons import IMPOSSIBLE_JUMP, OFF_CONSENSUS, WRONG_SCALE
 
 from .stage import Stage, instruments, joined, verdicts
 from .test_books import stage_of
@@ -132,7 +132,7 @@ def test_a_single_bad_tick_does_not_pass(listed: Any, tick: float) -> None:
     stage.feed(joined(*(stage.touch(i, PRICE) for i in range(len(listed)))))
     stage.wait(2.5)
     said = stage.feed(stage.touch(0, PRICE * tick))
-    assert verdicts(said) == [(0, IMPOSSIBLE_JUMP)]
+    assert verdicts(said) == [(0, IMPOSSIBLE_JUMP if tick == 0.9 else WRONG_SCALE)]
     for _ in range(4):
         assert not verdicts(stage.wait(0.1))
         assert reference(stage) == pytest.approx(PRICE) and stage.s["top"]["good"][0] == 0

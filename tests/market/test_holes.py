@@ -77,7 +77,7 @@ def _tape() -> Rows:
             parts.append(stage.snapshot(i, price * 1e-4, marks=codes.RESYNC) if rng.random() < 0.03 else rows(0))
             best[i] = price
     tape = np.concatenate(parts)
-    tape["ts_local"] = T0 + codes.SECOND + TICK_NS * np.arange(len(tape))
+    tape["ts_local"] = tape["ts_venue"] = T0 + codes.SECOND + TICK_NS * np.arange(len(tape))
     return tape
 
 

@@ -168,7 +168,7 @@ def test_a_venue_clock_that_goes_back_is_noted_once() -> None:
         stage.now += codes.SECOND // 100
         told += verdicts(stage.feed(stage.diff(0, [(codes.BUY, 1, 2)], ts_venue=stage.now - back_ms * codes.MILLISECOND)))
         assert not told or back_ms > 60
-    assert told == [(0, reasons.TIME_BACKWARD)]
+    assert told == [(0, reasons.TIME_BACKWARD), (0, reasons.CLOCK_JUMPED)]
     assert condition(stage) == codes.SYNCED and good(stage)
 
 
@@ -199,10 +199,14 @@ def test_a_smooth_lie_is_found_and_forgiven_without_flapping() -> None:
     assert told == [(0, reasons.OFF_CONSENSUS)] and found is not None and found <= 20
     assert not good(stage) and int(stage.s["group"]["voters"][0]) == 2
     assert float(stage.s["trust"]["score"][0]) < 0.8 < float(stage.s["trust"]["score"][1])
-    for k in range(20):  # hovers about the limit of 30 bp: stays out, tells nothing
-        assert quoting(stage, 1, [PRICE * (1.0026 if k % 2 else 1.0034), PRICE, PRICE]) == []
+    told = []
+    for k in range(20):  # hovers about the limit of 30 bp: stays out, and loses what is left of its trust
+        told += quoting(stage, 1, [PRICE * (1.0026 if k % 2 else 1.0034), PRICE, PRICE])
         assert suspect(stage) == reasons.OFF_CONSENSUS and not good(stage)
+    assert told == [(0, reasons.DISTRUSTED)]
     assert quoting(stage, 3, [PRICE, PRICE, PRICE]) == []
+    assert suspect(stage) == reasons.DISTRUSTED and not good(stage), "trust comes back slower than the price"
+    assert quoting(stage, 20, [PRICE, PRICE, PRICE]) == []
     assert good(stage) and int(stage.s["group"]["voters"][0]) == 3
 
 

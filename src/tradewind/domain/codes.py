@@ -48,7 +48,7 @@ CANCEL = 33  # ref = order id, value = cause code
 AMEND = 34  # ref = order id, price, quantity
 WAKE = 35  # a Python strategy is asked: ref = wake number, price = close, quantity = volume, value = timeframe
 ALERT = 36  # value = alert code, ref = detail
-VERDICT = 37  # a value was quarantined: value = truth code, price = what was refused, ref = its id
+VERDICT = 37  # not believed: value = truth code, price = measured, quantity = threshold (1e-9); stream, number and ref of the row
 HALT = 38  # the machine latched a ladder rung: value = rung, ref = cause
 
 # Kinds of row: only in a journal --------------------------------------------------------------------------------------

@@ -70,8 +70,9 @@ FRAMES = 20  # bit set of the timeframes whose closed bars wake it
 EVERY_MS = 21  # its timer; 0: none
 FRACTION = 22  # of equity an order is worth; 0 where the strategy sizes itself
 RISK = 23  # of equity one order may move at one deviation of its horizon; over 0 it replaces FRACTION
-N_TUNING = 32  # numbers of the rooms: selector 0-7, signals 8-15, timeframe codes 16-18
+N_TUNING = 32  # numbers of the rooms: selector 0-7, signals 8-15, timeframe codes 16-18, truth 24-25
 FRAME_AT = 16
+TRUST_ENTER, TRUST_LEAVE = 24, 25  # of truth
 N_WORDS = 32  # int64 words of memory a Python strategy may declare
 N_SEEN = 256  # own trade ids remembered an instrument; at or below what was forgotten nothing counts as new; power of two
 
@@ -121,19 +122,28 @@ TOP = np.dtype(
         ("bid", i8), ("ask", i8), ("bid_quantity", i8), ("ask_quantity", i8), ("ts", i8), ("ts_venue", i8), ("moved", i8),
         ("condition", i8),
         ("last_price", i8), ("changed_ns", i8), ("suspect", i8), ("good", i8), ("mid", f8), ("worth", f8), ("scale", f8),
-        ("pad", i8),
+        ("heard_from", i8),
     ]
 )  # fmt: skip
-BOOK = np.dtype([("depth", i8, (2,)), ("last_id", i8), ("skip", i8), ("joined", i8), ("horizon", i8, (2,)), ("fed_by", i8)])
+BOOK = np.dtype(
+    [("depth", i8, (2,)), ("last_id", i8), ("skip", i8), ("joined", i8), ("horizon", i8, (2,)), ("fed_by", i8), ("proven", i8)]
+)
 QUOTED = np.dtype([("id", i8), ("price", i8, (2,)), ("quantity", i8, (2,)), ("n_same", i8), ("n_other", i8)])
 SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", i8)])
 # fed_by (BOOK): 0 nothing yet, the depth stream's source + 1, or -1 where best quotes are the touch
-# TRUST: anchor is the group's reference when the touch last moved, doubted the jump that waits for confirmation, stretch and
-# span_ns what a source of bars is granted, told the verdicts of this episode (bits)
+# TOP: heard_from is the stream of the last touch.
+# TRUST: anchor is the group's reference when the touch last moved, stride how far it moved then (price units), doubted the
+# jump that waits for confirmation, stretch and span_ns what a source of bars is granted, told the verdicts of this episode
+# (bits), blame the last of them. Once a second: usual, the running median of its distance from the reference (bp); reach, the
+# distance it is granted (bp); weight, of its vote; quality in [0, 1]; trusted with hysteresis. lag_ns: usual ts_local minus
+# ts_venue. last_trade: its id; heard_trades: which of the 63 before it were heard (bits); n_old: how many were told again.
 TRUST = np.dtype(
     [
         ("score", f8), ("deviation", f8), ("anchor", f8), ("doubted", f8), ("stretch", f8),
-        ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8),
+        ("usual", f8), ("reach", f8), ("stride", f8), ("weight", f8), ("quality", f8),
+        ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8), ("patience_ns", i8), ("lag_ns", i8), ("odd_since", i8),
+        ("mark_price", f8), ("mark_ns", i8), ("longest_ns", i8), ("last_trade", i8), ("heard_trades", i8), ("n_old", i8),
+        ("blame", i8), ("trusted", i8), ("quoted_off", i8),
     ]
 )  # fmt: skip
 GROUPED = np.dtype(
@@ -148,8 +158,14 @@ GROUPED = np.dtype(
         ("n_members", i8),
         ("member", i8, (8,)),
         ("vote", f8, (8,)),
+        ("pull", f8, (8,)),
+        ("scatter", f8),
+        ("implied", f8),
+        ("n_quoted", i8),
     ]
-)  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency
+)  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency.
+# pull: the votes' weights; scatter: median distance of the votes from the reference (ratio); implied: the asset's rate as the
+# pairs quoted in it (n_quoted) tell it
 MAX_MEMBERS = 8
 BARS = np.dtype(
     [

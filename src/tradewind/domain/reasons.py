@@ -75,6 +75,18 @@ BAD_PRICE = 130
 BAD_QUANTITY = 131
 OLD_MESSAGE = 132
 FROZEN_FEED = 133
+WRONG_SCALE = 134
+WRONG_INSTRUMENT = 135
+TOLD_TWICE = 136
+OUT_OF_ORDER = 137
+TRADES_MISSING = 138
+CLOCK_JUMPED = 139
+LONG_WICK = 140
+CANDLE_DIFFERS = 141
+QUOTE_DIFFERS = 142
+MARK_DIFFERS = 143
+DISTRUSTED = 144
+STREAM_DOWN = 145
 
 # Faults (must) --------------------------------------------------------------------------------------------------------------
 FAULT_UNKNOWN_KIND = 160
@@ -157,20 +169,32 @@ SENTENCES = {
     TABLE_FULL: "the order table was full",
     RANGE_EXCEEDED: "a product left the certified range",
     NO_RIGHT: "the strategy has no right to trade this instrument",
-    HOLE_IN_STREAM: "rows are missing between the rim and the machine: sequence {measured:g} after {threshold:g}",
-    CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} after {threshold:g}",
-    CHECKSUM_WRONG: "the book does not give the venue's checksum",
+    HOLE_IN_STREAM: "the stream does not continue: {measured:g} rows missing or told again, threshold {threshold:g}",
+    CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} ids missing, threshold {threshold:g}",
+    CHECKSUM_WRONG: "the book's checksum is {measured:.0f}, the venue's {threshold:.0f}",
     CROSSED_BOOK: "bid {measured:g} is not below ask {threshold:g}",
-    STALE_FEED: "no row for {measured:g} s",
+    STALE_FEED: "no row for {measured:g} s, the limit is {threshold:g} s",
     IMPOSSIBLE_JUMP: "it lay {measured:g} bp off its own last value, over {threshold:g} bp, and no other source confirmed",
     OFF_CONSENSUS: "it lay {measured:g} bp off the other sources, over {threshold:g} bp",
-    TIME_BACKWARD: "the venue's clock went back",
-    BROKEN_BAR: "high, low, open and close contradict each other",
-    BOOK_LOST_SIDE: "one side of the book is empty",
-    BAD_PRICE: "a price of zero or less",
-    BAD_QUANTITY: "a negative quantity",
-    OLD_MESSAGE: "the message is older than the book",
-    FROZEN_FEED: "the same value for {measured:g} s while others moved",
+    TIME_BACKWARD: "the venue's clock went back by {measured:g} s, over {threshold:g} s",
+    BROKEN_BAR: "high, low, open and close contradict each other (low {measured:g}, high {threshold:g})",
+    BOOK_LOST_SIDE: "one side of the book is empty or beyond what is known (bid {measured:g}, ask {threshold:g})",
+    BAD_PRICE: "a price of {measured:g}",
+    BAD_QUANTITY: "a quantity of {measured:g}",
+    OLD_MESSAGE: "the message is {measured:g} ids or seconds older than what is known, threshold {threshold:g}",
+    FROZEN_FEED: "the same value for {measured:g} s while others moved by over {threshold:g} bp",
+    WRONG_SCALE: "it is {measured:g} times the reference, a factor of {threshold:g}: another unit, or a shifted decimal point",
+    WRONG_INSTRUMENT: "it lay {measured:g} bp off its own reference and within {threshold:g} bp of another instrument of the venue",
+    TOLD_TWICE: "told twice: {measured:g}, last known {threshold:g}",
+    OUT_OF_ORDER: "{measured:g} ids or seconds late: what follows it was told before, threshold {threshold:g}",
+    TRADES_MISSING: "{measured:g} trade ids are missing, threshold {threshold:g}",
+    CLOCK_JUMPED: "the venue's stamps lie {measured:g} s off their usual lag, over {threshold:g} s",
+    LONG_WICK: "an extreme {measured:g} bp outside open and close that no other source saw, over {threshold:g} bp",
+    CANDLE_DIFFERS: "the candle lies {measured:g} bp off the trades it stands for, over {threshold:g} bp",
+    QUOTE_DIFFERS: "best quote and book differ by {measured:g} bp, over {threshold:g} bp",
+    MARK_DIFFERS: "mark or index lies {measured:g} bp off the market, over {threshold:g} bp",
+    DISTRUSTED: "trust fell to {measured:g}, under {threshold:g}: the source has no vote and no orders until it has earned it back",
+    STREAM_DOWN: "the rim announced that the stream is not whole (condition {measured:g}, needed {threshold:g})",
     FAULT_UNKNOWN_KIND: "a row of unknown kind",
     FAULT_INSTRUMENT: "a row names an instrument outside the table",
     FAULT_TIME_BACKWARD: "journal time went back",

@@ -26,6 +26,7 @@ from tradewind.domain.codes import (
     QUOTE,
     REDUCE_ONLY,
     REPORT,
+    STREAM,
     TRADE,
     WOKEN,
 )
@@ -33,7 +34,7 @@ from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
 from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, PRICE_MOVED, TABLE_FULL
 from tradewind.execution import orders
 from tradewind.kernel.jit import called, compiled, entry
-from tradewind.market import bars, books, consensus, truth
+from tradewind.market import bars, belief, books, consensus, truth, watch
 from tradewind.portfolio import facts, ledger
 from tradewind.risk import breakers, review, sizing
 from tradewind.strategy import selector
@@ -84,13 +85,15 @@ def on_market_row(s: Any, row: Any, out: Any) -> None:
     if row.kind == DEPTH:
         on_depth(s, row, out)
     elif row.kind == TRADE:
-        if truth.credible(s, row, out):
+        if belief.credible(s, row, out):
             bars.add_trade(s, row)
             features.on_trade(s, row)
     elif row.kind == QUOTE:
         on_quote(s, row, out)
     elif row.kind == BAR:
         on_bar(s, row, out)
+    elif row.kind == MARKPRICE:
+        belief.marked(s, row, out)
 
 
 @compiled
@@ -130,9 +133,9 @@ def on_quote(s: Any, row: Any, out: Any) -> None:
 @compiled
 def on_touch(s: Any, i: int, out: Any) -> None:
     """The best bid or ask changed: believe it or not, then see what it means and who wants to act on it."""
-    if truth.believes(s, i, out):
+    if belief.believes(s, i, out):
         consensus.update(s, i)
-        if truth.weigh(s, i, out):
+        if belief.weigh(s, i, out):
             features.on_quote(s, i)
             strategies.on_touch(s, i, out)
             work_wishes(s, out)
@@ -140,17 +143,24 @@ def on_touch(s: Any, i: int, out: Any) -> None:
 
 @compiled
 def on_bar(s: Any, row: Any, out: Any) -> None:
-    """A finished bar from a source that has nothing finer."""
+    """A finished bar from a source that has nothing finer; beside trades it is a second opinion and enters nothing."""
     i = row.instrument
-    if not truth.sound_bar(s, row, out):
+    f = bars.frame_of(s, row)
+    if not truth.sound_bar(s, row, f, out):
         return
+    before = s.top[i].mid
     if s.fact.rule[i, BARS_ONLY]:
         truth.pace(s, row)
         bars.touch(s, row)
         on_touch(s, i, out)
-    f = bars.frame_of(s, row)
+        if s.top[i].good == 0:
+            return  # a bar whose close is not believed is no bar
+    elif f >= 0 and s.trust[i].last_trade != 0:
+        belief.compare_candle(s, row, f, out)
+        return
     if f >= 0:
         bars.take(s, row, f)
+        belief.trim(s, i, f, before, out)
         on_closed_bar(s, i, f, out)
         if bars.has_longer(s, f):
             merge(s, i, f, out)
@@ -196,6 +206,8 @@ def on_own_row(s: Any, row: Any, out: Any) -> None:
         strategies.on_end(s, o.strategy, o.instrument, out)
     elif settings.is_answer(row):
         strategies.on_answer(s, row.strategy, row, out)
+    elif row.kind == STREAM:
+        truth.announce(s, row, out)
     else:
         settings.adopt(s, row)
     if s.fact.ladder.rung >= REDUCE_ONLY and s.fact.ids.n_open > 0:
@@ -272,7 +284,7 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 @compiled
 def mark(s: Any, out: Any) -> None:
     """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
-    truth.watch(s, out)
+    watch.watch(s, out)
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:

@@ -25,6 +25,8 @@ COMMON = {"frames": layout.FRAMES, "every_ms": layout.EVERY_MS, "fraction": layo
 TUNING = {
     **{name: (at, value) for at, (name, value) in enumerate(selector.TUNING.items())},
     **{name: (at, value) for at, (name, value) in enumerate(signals.TUNING.items(), start=8)},
+    "trust_enter": (layout.TRUST_ENTER, 0.6),
+    "trust_leave": (layout.TRUST_LEAVE, 0.3),
 }
 
 

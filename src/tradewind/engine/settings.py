@@ -16,7 +16,6 @@ from tradewind.domain.codes import (
     RIGHT,
     RULE,
     SECOND,
-    STREAM,
     TARGET,
     TIMEFRAME_NS,
 )
@@ -25,6 +24,7 @@ from tradewind.domain.layout import (
     BASE,
     EVERY_MS,
     FRAME_AT,
+    JUMP_BP,
     MAX_MEMBERS,
     N_PARAMETERS,
     N_TUNING,
@@ -32,12 +32,13 @@ from tradewind.domain.layout import (
     PRICE_SCALE_E9,
     QUOTE_ASSET,
     REPORTING,
+    STALE_NS,
     VENUE,
 )
 from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
 from tradewind.kernel.jit import called, compiled
 from tradewind.kernel.must import must
-from tradewind.market import bars, truth
+from tradewind.market import bars, watch
 
 SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
 
@@ -92,8 +93,6 @@ def adopt(s: Any, row: Any) -> None:
     elif kind == MEMORY:
         if must(s, 0 <= row.ref < N_WORDS, FAULT_RULE):
             s.memory[row.strategy, row.instrument, row.ref] = row.value
-    elif kind == STREAM:
-        truth.announce(s, row)
     s.count.adopted += 1
 
 
@@ -107,6 +106,11 @@ def adopt_rule(s: Any, row: Any) -> None:
         s.clock.n_venues = max(s.clock.n_venues, row.value + 1)
     elif row.ref == QUOTE_ASSET:
         s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
+        s.group[row.value].n_quoted += 1
+    elif row.ref == STALE_NS:
+        s.trust[i].patience_ns = row.value
+    elif row.ref == JUMP_BP:
+        s.trust[i].reach = watch.OFF_SHARE * float(row.value)
     elif row.ref == BASE:
         s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
         g = s.group[row.value]
@@ -114,6 +118,9 @@ def adopt_rule(s: Any, row: Any) -> None:
             g.member[g.n_members] = i
             g.n_members += 1
             s.trust[i].score = 1.0
+            s.trust[i].weight = 1.0
+            s.trust[i].trusted = 1
+            s.trust[i].usual = watch.FIRST_USUAL_BP
 
 
 @compiled
@@ -150,7 +157,7 @@ def start(s: Any) -> None:
     now = s.clock.now
     if s.clock.bar_due == NEVER and s.frame_ns[0] > 0 and makes_bars(s):
         s.clock.bar_due = bars.next_end(s, now)
-    s.clock.marked_due = min(s.clock.marked_due, now // mark_period(s) * mark_period(s))
+    s.clock.marked_due = min(s.clock.marked_due, last_mark(s))
     s.clock.select_due = min(s.clock.select_due, now + 1)
     look_ahead(s)
 
@@ -172,15 +179,22 @@ def next_selection(s: Any) -> int:
 
 @compiled
 def next_mark(s: Any) -> int:
-    """When equity and exposure are measured next: every second, or every bar where there is nothing but bars."""
-    period = mark_period(s)
-    due = s.clock.marked_due + period
-    return int(due if due > s.clock.now else s.clock.now // period * period + period)
+    """When equity, exposure and the sources are measured next: every second; where there are only bars, a second after each."""
+    due = s.clock.marked_due + mark_period(s)
+    return int(due if due > s.clock.now else last_mark(s) + mark_period(s))
 
 
 @compiled
 def mark_period(s: Any) -> int:
     return int(s.frame_ns[0] if s.fact.rule[0, BARS_ONLY] != 0 and s.frame_ns[0] > 0 else SECOND)
+
+
+@compiled
+def last_mark(s: Any) -> int:
+    """The last moment of measuring up to now; a bar's other sources need a moment to have their say."""
+    period = mark_period(s)
+    wait = SECOND if period > SECOND else 0
+    return int((s.clock.now - wait) // period * period + wait)
 
 
 @compiled

@@ -43,13 +43,14 @@ def evidence(
 
 
 @compiled
-def verdict(s: Any, out: Any, instrument: int, code: int, refused: int, ref: int) -> None:
-    """A value was quarantined: what it was and which message made it."""
+def verdict(s: Any, out: Any, instrument: int, code: int, measured: float, threshold: float) -> Any:
+    """A value was not believed: a measured value against a threshold, both kept in 1e-9. The caller names stream and message."""
     s.count.verdicts += 1
     r = emit(s, out, VERDICT, instrument)
     r.value = code
-    r.price = refused
-    r.ref = ref
+    r.price = bounded_e9(measured)
+    r.quantity = bounded_e9(threshold)
+    return r
 
 
 @compiled

@@ -96,6 +96,7 @@ def touch(s: Any, row: Any) -> None:
     top.ask_quantity = row.quantity
     top.ts = row.ts_local
     top.ts_venue = row.ts_venue
+    top.heard_from = row.source
     top.last_price = row.price
     top.condition = SYNCED
 

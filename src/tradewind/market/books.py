@@ -145,6 +145,7 @@ def settle(s: Any, row: Any) -> None:
     top.ask = ask
     top.ts = row.ts_local
     top.ts_venue = row.ts_venue
+    top.heard_from = row.source
     b.last_id = row.ref
     if not complete(s, i):
         top.bid = 0
@@ -222,5 +223,6 @@ def adopt(s: Any, row: Any) -> None:
     top.ask_quantity = q.quantity[SELL]
     top.ts = row.ts_local
     top.ts_venue = row.ts_venue
+    top.heard_from = row.source
     top.condition = SYNCED
     s.book[i].fed_by = FROM_QUOTES

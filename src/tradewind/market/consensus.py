@@ -1,31 +1,31 @@
 """Consensus: one reference price an asset, in the reporting currency, from all its sources.
 
-The reference is the median of the eligible sources, so any one of three can be arbitrary and the reference still lies
-within the other two's band. The group of an asset is every instrument with that base; its reference is at the same time
-the asset's rate. Grade A: at least three agree; B: two agree; C: one source; none: two that disagree, or nobody. Without a
-grade the reference stays what it last was: a bad print of one of two sources values nothing.
+The reference is the weighted median of the eligible sources. Weights fall with age, known lag and lost trust, but no further
+than LEAST_WEIGHT, so any one of three can be arbitrary and the reference still lies within the other two's band. The group of
+an asset is every instrument with that base; its reference is at the same time the asset's rate. Grade A: at least three
+agree; B: two agree; C: one source; none: two that disagree, or nobody. Without a grade the reference stays what it last was:
+a bad print of one of two sources values nothing. Where an asset's own sources disagree, or it has none, what the pairs quoted
+in it imply is the witness (`imply`, once a second).
 """
 
 from typing import Any
 
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
-from ..domain.layout import BASE, JUMP_BP, QUOTE_ASSET, STALE_NS
-from ..domain.reasons import FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
+from ..domain.layout import BASE, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET
+from ..domain.reasons import DISTRUSTED, FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
 from ..kernel.jit import called, compiled
 
-
-@compiled
-def patience(s: Any, i: int) -> int:
-    """How long instrument i may be silent, ns; a source of bars speaks once a bar and may miss one."""
-    return s.fact.rule[i, STALE_NS] + 2 * s.trust[i].span_ns
+LEAST_WEIGHT = 0.6  # over a half: two votes outweigh any one
+PAIR_SHARE = 1.0 / 3.0  # of the jump limit: two sources further apart than this, and no third, disagree
+IMPLIED_WEIGHT = 0.8
 
 
 @compiled
 def eligible(s: Any, j: int) -> bool:
     """Whether instrument j may say what its asset is worth. One that just jumped may: that is how a real jump is confirmed."""
     top = s.top[j]
-    heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= patience(s, j)
-    if not heard or top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED:
+    heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns
+    if not heard or top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED or top.suspect == DISTRUSTED:
         return False
     return top.good + top.suspect != 0 and s.group[s.fact.rule[j, QUOTE_ASSET]].grade != GRADE_NONE
 
@@ -55,10 +55,13 @@ def update(s: Any, i: int) -> None:
         if eligible(s, j):
             x = worth_of(s, j)
             if x > 0.0:
-                place(g, n, x)
+                place(g, n, x, s.trust[j].weight)
                 n += 1
                 sure += s.top[j].good
     conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+    if g.grade == GRADE_NONE and g.implied > 0.0 and n < MAX_MEMBERS:
+        place(g, n, g.implied, IMPLIED_WEIGHT)
+        conclude(g, n + 1, sure + 1, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
 
 
 @compiled
@@ -90,9 +93,9 @@ def invert(s: Any, i: int) -> None:
     for m in range(pairs.n_members):
         j = pairs.member[m]
         top = s.top[j]
-        heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= patience(s, j)
+        heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns
         if heard and s.fact.rule[j, QUOTE_ASSET] == quoted and (top.good != 0 or top.suspect == IMPOSSIBLE_JUMP):
-            place(g, n, 1.0 / (0.5 * float(top.bid + top.ask) * top.scale))
+            place(g, n, 1.0 / (0.5 * float(top.bid + top.ask) * top.scale), 1.0)
             n += 1
             sure += top.good
     conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
@@ -108,6 +111,31 @@ def renew(s: Any) -> None:
             update(s, i)
 
 
+@called
+def imply(s: Any) -> None:
+    """What each quote asset must be worth for the pairs quoted in it to agree with pairs of the same base that are not."""
+    for q in range(s.clock.n_assets):
+        g = s.group[q]
+        g.implied = 0.0
+        if g.n_quoted == 0 or q == s.clock.reporting or (g.grade != GRADE_NONE and g.n_members > 0):
+            continue  # nobody asks, or its own sources agree
+        n = 0
+        for j in range(s.clock.n_instruments):
+            if n < MAX_MEMBERS and s.fact.rule[j, QUOTE_ASSET] == q and heard(s, j):
+                x = elsewhere(s, s.fact.rule[j, BASE], q)
+                if x > 0.0:
+                    place(g, n, x / (0.5 * float(s.top[j].bid + s.top[j].ask) * s.top[j].scale), 1.0)
+                    n += 1
+        if n > 0:
+            tolerance = PAIR_SHARE * float(s.fact.rule[0, JUMP_BP]) * 1e-4
+            x = median_of(g, n)
+            close = within(g, n, x, tolerance)
+            if 2 * close > n:
+                g.implied = x
+            if g.n_members == 0 and (n > 1 or g.reference <= 0.0 or abs(x - g.reference) <= 3.0 * tolerance * g.reference):
+                conclude(g, n, close, tolerance, s.clock.now)
+
+
 @compiled
 def alone(s: Any, i: int) -> bool:
     """Whether time by itself changes no reference here: a lone source that quotes the reporting currency and is not silent."""
@@ -121,13 +149,74 @@ def alone(s: Any, i: int) -> bool:
 
 
 @compiled
-def place(g: Any, n: int, x: float) -> None:
+def heard(s: Any, j: int) -> bool:
+    """Whether instrument j shows a whole, fresh touch that did not just jump."""
+    top = s.top[j]
+    whole = 0 < top.bid <= top.ask and top.condition == SYNCED and top.suspect != IMPOSSIBLE_JUMP
+    return bool(whole and s.clock.now - top.ts <= s.trust[j].patience_ns)
+
+
+@compiled
+def elsewhere(s: Any, base: int, quoted: int) -> float:
+    """The median of asset `base` by the pairs not quoted in `quoted`; 0 where there are none. Uses the votes of its group."""
+    g = s.group[base]
+    n = 0
+    for m in range(g.n_members):
+        j = g.member[m]
+        if s.fact.rule[j, QUOTE_ASSET] != quoted and eligible(s, j):
+            x = worth_of(s, j)
+            if x > 0.0:
+                place(g, n, x, s.trust[j].weight)
+                n += 1
+    return median_of(g, n) if n > 0 else 0.0
+
+
+@compiled
+def place(g: Any, n: int, x: float, weight: float) -> None:
     """Insertion into the sorted votes."""
     k = n
     while k > 0 and g.vote[k - 1] > x:
         g.vote[k] = g.vote[k - 1]
+        g.pull[k] = g.pull[k - 1]
         k -= 1
     g.vote[k] = x
+    g.pull[k] = weight
+
+
+@compiled
+def median_of(g: Any, n: int) -> float:
+    """The weighted median of n votes; of two their weighted mean."""
+    if n == 1:
+        return float(g.vote[0])
+    if n == 2:
+        return float((g.vote[0] * g.pull[0] + g.vote[1] * g.pull[1]) / (g.pull[0] + g.pull[1]))
+    total = 0.0
+    for k in range(n):
+        total += g.pull[k]
+    k = 0
+    below = g.pull[0]
+    while 2.0 * below < total and k < n - 1:
+        k += 1
+        below += g.pull[k]
+    if 2.0 * below == total and k < n - 1:
+        return float(0.5 * (g.vote[k] + g.vote[k + 1]))
+    return float(g.vote[k])
+
+
+@called
+def scattered(g: Any) -> float:
+    """The median distance of the votes from the reference, a ratio; 0 where there are fewer than three. Spends the weights."""
+    n = g.voters
+    if n < 3:
+        return 0.0
+    for k in range(n):
+        x = abs(g.vote[k] - g.reference) / g.reference
+        m = k
+        while m > 0 and g.pull[m - 1] > x:
+            g.pull[m] = g.pull[m - 1]
+            m -= 1
+        g.pull[m] = x
+    return float(g.pull[n // 2])
 
 
 @compiled
@@ -138,8 +227,7 @@ def conclude(g: Any, n: int, sure: int, tolerance: float, now: int) -> None:
     if n == 0 or (n == 1 and sure == 0):
         g.grade = GRADE_NONE
         return
-    half = n // 2
-    reference = g.vote[half] if n % 2 == 1 else 0.5 * (g.vote[half - 1] + g.vote[half])
+    reference = median_of(g, n)
     g.band_low = g.vote[0]
     g.band_high = g.vote[n - 1]
     g.dispersion = (g.band_high - g.band_low) / reference
@@ -168,6 +256,8 @@ def agreeing(s: Any, i: int, tolerance: float) -> int:
 @compiled
 def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
     """How many votes agree decides the grade."""
+    if n == 2:
+        return GRADE_B if g.band_high - g.band_low <= PAIR_SHARE * tolerance * g.band_low else GRADE_NONE
     agree = within(g, n, reference, tolerance)
     if agree >= 3:
         return GRADE_A

@@ -2,7 +2,7 @@
 
 Integrity judges a message and invalidates the book; a depth row is never refused alone. Plausibility judges the touch a
 message made, and refuses the derived value: the row stays on the tape, the verdict becomes a row of its own, told once
-an episode. `watch` does once a second what no row would bring: ageing, jumps that stand, sources that drifted or froze.
+an episode. What no row would bring (ageing, trust, what stands) is `market.watch`, once a second.
 """
 
 from typing import Any
@@ -12,8 +12,6 @@ from ..domain.codes import (
     DEPTH,
     EMPTY,
     GAP,
-    GRADE_B,
-    GRADE_C,
     INVALID,
     MINUTE,
     PROOF_CHAIN,
@@ -27,43 +25,39 @@ from ..domain.codes import (
     SYNCED,
     TIMEFRAME_NS,
 )
-from ..domain.layout import BARS_ONLY, BASE, JUMP_BP, PROOF, QUOTE_ASSET
+from ..domain.layout import BARS_ONLY, PROOF, STALE_NS
 from ..domain.reasons import (
     BAD_PRICE,
     BAD_QUANTITY,
-    BOOK_LOST_SIDE,
     BROKEN_BAR,
     CHAIN_BROKEN,
     CHECKSUM_WRONG,
-    CROSSED_BOOK,
-    FROZEN_FEED,
+    CLOCK_JUMPED,
     HOLE_IN_STREAM,
-    IMPOSSIBLE_JUMP,
-    OFF_CONSENSUS,
     OLD_MESSAGE,
-    STALE_FEED,
+    OUT_OF_ORDER,
+    STREAM_DOWN,
     TIME_BACKWARD,
+    TOLD_TWICE,
+    TRADES_MISSING,
 )
 from ..kernel.checksum import crc32_decimal
-from ..kernel.emit import verdict
 from ..kernel.jit import called, compiled
 from ..kernel.maths import sqrt
 from . import consensus
 from .books import FROM_QUOTES
+from .verdicts import tell_row
 
 SEQ_MASK = (1 << 31) - 1
 TORN = -1  # id of a best quote of which a row is missing
 MOST_UNITS = 1 << 60  # a price or quantity beyond is no number of any market
-CROSSED_TOLERANCE_NS = SECOND  # venues show crossed books for moments; longer is a fault
-CONFIRM_NS = SECOND  # a jump nobody else can confirm is believed once it stood this long (seen by the next watch)
+ALL_HEARD = -1  # every bit: the last 64 trade ids were dense
+MANY_OLD = 256  # so many old trades in a row are no replay but a venue that counts anew
+LATE_BARS = 8  # a bar this many bars late is out of order, an older one is old news
+MOST_BARS = 60  # of silence a source of bars may get used to
 BACKWARD_NS = SECOND // 10  # a venue's stamps may jitter by less
-TRUST_STEP = 1.0 / 64.0
-OFF_SHARE = 0.1  # of the jump limit: standing off further than this for OFF_NS is a lie, however smoothly it began
-OFF_NS = 5 * SECOND
-BACK_SHARE = 0.5 * OFF_SHARE  # and it comes back only when it is well inside, for BACK_NS
-BACK_NS = SECOND // 2
-FROZEN_NS = 10 * SECOND
-FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
+CLOCK_STEP_NS = 3 * SECOND // 4  # stamps further than this from their usual lag are a clock's, not the network's
+CLOCK_SET_NS = MINUTE  # a lag that stands this long is usual
 
 
 # Integrity -------------------------------------------------------------------------------------------------------------------
@@ -89,8 +83,9 @@ def hole(s: Any, row: Any, out: Any) -> bool:
     i = row.instrument
     source.holes += 1
     s.count.holes_seen += 1
-    tell(s, i, HOLE_IN_STREAM, row.stream_seq, source.last_seq, out)
     behind = (source.last_seq - row.stream_seq) & SEQ_MASK
+    missing = (row.stream_seq - source.last_seq - 1) & SEQ_MASK
+    tell_row(s, row, HOLE_IN_STREAM, float(missing if behind >= SEQ_MASK // 2 else -behind), 0.0, out)
     if behind < SEQ_MASK // 2:
         return False
     source.last_seq = row.stream_seq
@@ -100,15 +95,6 @@ def hole(s: Any, row: Any, out: Any) -> bool:
     if row.kind == QUOTE:
         lose_quote(s, i)
     return True
-
-
-@called
-def tell(s: Any, i: int, code: int, refused: int, ref: int, out: Any) -> None:
-    """One VERDICT row an episode, instrument and code; `watch` ends the episode of what stands well again."""
-    bit = 1 << (code - HOLE_IN_STREAM)
-    if s.trust[i].told & bit == 0:
-        s.trust[i].told |= bit
-        verdict(s, out, i, code, refused, ref)
 
 
 @called
@@ -136,7 +122,7 @@ def lose_quote(s: Any, i: int) -> None:
 
 
 @called
-def announce(s: Any, row: Any) -> None:
+def announce(s: Any, row: Any, out: Any) -> None:
     """The rim says how a stream stands. It can only take trust away: what makes a book good again is its snapshot.
 
     The row carries the stream's next number; a stream that does not feed the book does not condemn it.
@@ -145,6 +131,8 @@ def announce(s: Any, row: Any) -> None:
         s.source[row.source].last_seq = row.stream_seq
     i = row.instrument
     feeder = s.book[i].fed_by
+    if row.value != SYNCED:
+        tell_row(s, row, STREAM_DOWN, float(row.value), float(SYNCED), out)
     if row.value != SYNCED and (feeder <= 0 or feeder == row.source + 1):
         condemn(s, i, row.value)
 
@@ -162,9 +150,9 @@ def unsound(s: Any, row: Any, out: Any) -> bool:
     """The message holding such a number is worth nothing, and so is the book it belonged to."""
     i = row.instrument
     if 0 < row.price <= MOST_UNITS:
-        tell(s, i, BAD_QUANTITY, row.quantity, row.ref, out)
+        tell_row(s, row, BAD_QUANTITY, float(row.quantity), 0.0, out)
     else:
-        tell(s, i, BAD_PRICE, row.price, row.ref, out)
+        tell_row(s, row, BAD_PRICE, float(row.price) * s.top[i].scale, 0.0, out)
     if row.kind == DEPTH:
         invalidate(s, i)
     elif row.kind == QUOTE:
@@ -200,12 +188,14 @@ def resumes(s: Any, row: Any, out: Any) -> bool:
         known = top.condition == SYNCED and s.fact.rule[i, PROOF] == PROOF_CHAIN and row.marks & RESYNC == 0
         if not (known and row.ref < b.last_id):
             return True
-        tell(s, i, OLD_MESSAGE, row.ref, b.last_id, out)
+        tell_row(s, row, OLD_MESSAGE, float(b.last_id - row.ref), 0.0, out)
     elif row.marks & RESYNC:
         condemn(s, i, GAP)
     elif top.condition == STALE and b.fed_by >= 0:
         top.condition = SYNCED
         return True
+    elif b.joined != 0 and row.value == b.last_id and s.fact.rule[i, PROOF] == PROOF_CHAIN:
+        tell_row(s, row, OUT_OF_ORDER, float(row.ref - b.last_id), 0.0, out)  # what the chain was broken for comes after all
     b.skip = 1
     s.count.skipped += 1
     return False
@@ -216,12 +206,14 @@ def joins(s: Any, row: Any, out: Any) -> bool:
     """A message whose previous id is not the book's: old, the first after a snapshot, or a gap."""
     b = s.book[row.instrument]
     if row.ref <= b.last_id:
+        if b.joined != 0:  # before that, the venue's buffer may overlap its snapshot
+            tell_row(s, row, TOLD_TWICE if row.ref == b.last_id else OLD_MESSAGE, float(row.ref), float(b.last_id), out)
         b.skip = 1
         s.count.skipped += 1
         return False
     if b.joined == 0 and row.value <= b.last_id:
         return True
-    tell(s, row.instrument, CHAIN_BROKEN, row.value, b.last_id, out)
+    tell_row(s, row, CHAIN_BROKEN, float(row.value - b.last_id), 0.0, out)
     invalidate(s, row.instrument)
     return False
 
@@ -230,23 +222,44 @@ def joins(s: Any, row: Any, out: Any) -> bool:
 def proves(s: Any, row: Any, out: Any) -> bool:
     """At the last row of a depth message: whether the venue's own proof agrees with the book."""
     i = row.instrument
-    if row.ts_venue < s.top[i].ts_venue:
-        backward(s, row, out)
+    trust = s.trust[i]
+    if row.ts_venue < s.top[i].ts_venue or abs(row.ts_local - row.ts_venue - trust.lag_ns) > CLOCK_STEP_NS:
+        odd_time(s, row, out)
+    else:
+        trust.odd_since = 0
     if s.fact.rule[i, PROOF] != PROOF_CRC32:
         return True
-    if checksum(s, i) == row.value:
+    found = checksum(s, i)
+    if found == row.value:
+        if row.ref == s.book[i].last_id and row.value == s.book[i].proven and row.marks & SNAPSHOT == 0:
+            tell_row(s, row, TOLD_TWICE, float(row.ref), float(row.ref), out)
+        s.book[i].proven = row.value
         return True
-    tell(s, i, CHECKSUM_WRONG, row.value, row.ref, out)
+    tell_row(s, row, CHECKSUM_WRONG, float(found), float(row.value), out)
     invalidate(s, i)
     return False
 
 
 @called
-def backward(s: Any, row: Any, out: Any) -> None:
-    """The venue's stamps went back: noted, not refused, because nothing is decided by them."""
-    was = s.top[row.instrument].ts_venue
-    if row.ts_venue > 0 and was - row.ts_venue > BACKWARD_NS:
-        tell(s, row.instrument, TIME_BACKWARD, row.ts_venue, was, out)
+def odd_time(s: Any, row: Any, out: Any) -> None:
+    """The venue's stamps went back, or left their usual lag: noted, not refused, because nothing is decided by them.
+
+    The first lag heard is taken for usual, and so is one that has stood for long: a clock that was set.
+    """
+    if row.ts_venue <= 0:
+        return
+    trust = s.trust[row.instrument]
+    back = s.top[row.instrument].ts_venue - row.ts_venue
+    if back > BACKWARD_NS:
+        tell_row(s, row, TIME_BACKWARD, float(back) * 1e-9, float(BACKWARD_NS) * 1e-9, out)
+    lag = row.ts_local - row.ts_venue
+    if trust.lag_ns == 0 or (trust.odd_since > 0 and row.ts_local - trust.odd_since > CLOCK_SET_NS):
+        trust.lag_ns = lag
+        trust.odd_since = 0
+    elif abs(lag - trust.lag_ns) > CLOCK_STEP_NS:
+        if trust.odd_since == 0:
+            trust.odd_since = row.ts_local
+        tell_row(s, row, CLOCK_JUMPED, float(lag - trust.lag_ns) * 1e-9, float(CLOCK_STEP_NS) * 1e-9, out)
 
 
 @called
@@ -261,212 +274,114 @@ def checksum(s: Any, i: int) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-# Plausibility ----------------------------------------------------------------------------------------------------------------
-
-
 @compiled
-def believes(s: Any, i: int, out: Any) -> bool:
-    """Whether the touch a message made can be taken in. Sets top.good; a refusal becomes a VERDICT row once an episode."""
-    top = s.top[i]
-    if top.bid <= 0 or top.ask <= 0:
-        return refuse(s, i, BOOK_LOST_SIDE, top.bid, out)
-    if top.bid > top.ask or (top.bid == top.ask and s.fact.rule[i, BARS_ONLY] == 0):
-        return crossed(s, i, out)
-    mid = 0.5 * float(top.bid + top.ask)
-    trust = s.trust[i]
-    if mid != top.mid:
-        if top.mid > 0.0:
-            most = float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch) * 1e-4 * top.mid
-            if abs(mid - top.mid) > most and not confirmed(s, i, mid):
-                return refuse(s, i, IMPOSSIBLE_JUMP, int(mid), out)
-        top.mid = mid
-        trust.moved_ns = s.clock.now
-        trust.anchor = s.group[s.fact.rule[i, BASE]].reference
-    top.worth = mid * top.scale
-    if top.suspect == OFF_CONSENSUS:
-        top.good = 0  # weigh alone lets it come back
-    else:
-        top.suspect = 0
-        top.good = 1
-    return True
-
-
-@called
-def crossed(s: Any, i: int, out: Any) -> bool:
-    """A crossed touch is never used; one that stays takes the book with it."""
-    top = s.top[i]
-    if top.suspect == CROSSED_BOOK and s.clock.now - top.changed_ns > CROSSED_TOLERANCE_NS and top.condition == SYNCED:
-        invalidate(s, i)
-    return refuse(s, i, CROSSED_BOOK, top.bid, out)
-
-
-@called
-def confirmed(s: Any, i: int, mid: float) -> bool:
-    """Whether a jump is real: somebody else stands there, and no more stayed behind; or, alone, it stood long enough."""
-    top = s.top[i]
-    trust = s.trust[i]
-    jump = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, trust.stretch)
-    g = s.group[s.fact.rule[i, BASE]]
-    scale = top.scale * s.group[s.fact.rule[i, QUOTE_ASSET]].reference
-    others = 0
-    there = 0
-    behind = 0
-    for m in range(g.n_members):
-        j = g.member[m]
-        if j == i or scale <= 0.0 or not consensus.eligible(s, j):
-            continue
-        x = consensus.worth_of(s, j)
-        others += 1
-        if abs(x - mid * scale) <= jump * mid * scale:
-            there += 1
-        elif abs(x - top.mid * scale) <= jump * top.mid * scale:
-            behind += 1
-    if others > 0:
-        return there >= max(behind, 1)
-    if top.suspect == IMPOSSIBLE_JUMP and abs(mid - trust.doubted) <= jump * trust.doubted:
-        return s.clock.now - top.changed_ns >= CONFIRM_NS
-    trust.doubted = mid
-    top.changed_ns = s.clock.now
-    return False
-
-
-@called
-def refuse(s: Any, i: int, code: int, what: int, out: Any) -> bool:
-    """Marks the touch unusable and tells it once an episode."""
-    top = s.top[i]
-    top.good = 0
-    if top.suspect != code:
-        top.suspect = code
-        top.changed_ns = s.clock.now
-        tell(s, i, code, what, s.book[i].last_id, out)
-    consensus.update(s, i)
-    return False
-
-
-@compiled
-def credible(s: Any, row: Any, out: Any) -> bool:
-    """Whether a market trade can have happened beside the touch we know; a single bad print enters no bar, no feature."""
-    top = s.top[row.instrument]
-    if top.good == 0 or abs(float(row.price) - top.mid) * 1e4 <= float(s.fact.rule[row.instrument, JUMP_BP]) * top.mid:
+def is_news_of_trade(s: Any, row: Any, out: Any) -> bool:
+    """Whether a trade's id continues; one heard before must not be counted twice."""
+    trust = s.trust[row.instrument]
+    if row.ref == trust.last_trade + 1:
+        trust.last_trade = row.ref
+        trust.heard_trades = (trust.heard_trades << 1) | 1
+        trust.n_old = 0
         return True
-    tell(s, row.instrument, IMPOSSIBLE_JUMP, row.price, row.ref, out)
+    return odd_trade(s, row, out)
+
+
+@called
+def odd_trade(s: Any, row: Any, out: Any) -> bool:
+    """An id that does not follow: trades are missing, come late, or come again. Ids prove nothing until 64 of them were dense."""
+    trust = s.trust[row.instrument]
+    ahead = row.ref - trust.last_trade
+    if row.ref == 0:
+        return True
+    if trust.last_trade == 0 or row.marks & RESYNC or trust.n_old >= MANY_OLD:
+        trust.last_trade = row.ref
+        trust.heard_trades = 1
+        trust.n_old = 0
+        return True
+    if ahead > 0:
+        if trust.heard_trades == ALL_HEARD:
+            tell_row(s, row, TRADES_MISSING, float(ahead - 1), 0.0, out)
+        trust.last_trade = row.ref
+        trust.heard_trades = (trust.heard_trades << ahead) | 1 if ahead < 63 else 1
+        trust.n_old = 0
+        return True
+    if ahead > -63 and (trust.heard_trades >> -ahead) & 1 == 0:
+        tell_row(s, row, OUT_OF_ORDER, float(-ahead), 0.0, out)
+        trust.heard_trades |= 1 << -ahead
+        return True
+    trust.n_old += 1
+    tell_row(s, row, TOLD_TWICE if ahead > -63 else OLD_MESSAGE, float(row.ref), float(trust.last_trade), out)
     return False
-
-
-@compiled
-def weigh(s: Any, i: int, out: Any) -> bool:
-    """After consensus: moves the source's trust, refuses its touch while it stands off the others; whether it is good."""
-    top = s.top[i]
-    g = s.group[s.fact.rule[i, BASE]]
-    if g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C):
-        rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
-        if rate <= 0.0:
-            return bool(top.good != 0)
-        trust = s.trust[i]
-        off = abs(top.worth * rate - g.reference) / g.reference * 1e4
-        near = float(s.fact.rule[i, JUMP_BP]) * OFF_SHARE
-        trust.deviation = off
-        trust.score += TRUST_STEP * ((1.0 if off <= near else 0.0) - trust.score)
-        if off > near or top.suspect == OFF_CONSENSUS:
-            stray(s, i, off, out)
-        else:
-            trust.off_since = 0
-    return bool(top.good != 0)
-
-
-@called
-def stray(s: Any, i: int, off: float, out: Any) -> None:
-    """Far off at once, or a little off for long while two others agree closely, is a lie; it ends well inside, after a while."""
-    top = s.top[i]
-    trust = s.trust[i]
-    now = s.clock.now
-    jump = float(s.fact.rule[i, JUMP_BP])
-    if top.suspect == OFF_CONSENSUS:
-        if off > BACK_SHARE * jump:
-            trust.off_since = now
-        elif now - trust.off_since >= BACK_NS:
-            top.suspect = 0
-            top.good = 1
-            trust.off_since = 0
-        return
-    if trust.off_since == 0:
-        trust.off_since = now
-    long_off = trust.span_ns == 0 and now - trust.off_since >= OFF_NS
-    if off > jump or (long_off and consensus.agreeing(s, i, OFF_SHARE * jump * 1e-4) >= 2):
-        trust.off_since = now
-        refuse(s, i, OFF_CONSENSUS, int(top.mid), out)
-
-
-# What only time tells --------------------------------------------------------------------------------------------------------
-
-
-@called
-def watch(s: Any, out: Any) -> None:
-    """Once a second: ages every source, judges again what stands, renews the references, looks for who strayed or froze."""
-    alone = 0
-    for i in range(s.clock.n_instruments):
-        age(s, i, out)
-        top = s.top[i]
-        if top.suspect != 0 and top.condition == SYNCED:
-            if top.suspect == IMPOSSIBLE_JUMP:
-                believes(s, i, out)
-            elif top.suspect == CROSSED_BOOK:
-                crossed(s, i, out)
-        if top.condition != INVALID and top.suspect == 0:
-            s.trust[i].told = 0
-        alone += int(consensus.alone(s, i))
-    if alone == s.clock.n_instruments:
-        return  # nobody to compare with
-    consensus.renew(s)
-    for i in range(s.clock.n_instruments):
-        top = s.top[i]
-        if top.condition == SYNCED and (top.good != 0 or top.suspect == OFF_CONSENSUS):
-            weigh(s, i, out)
-            thaw(s, i, out)
-
-
-@compiled
-def age(s: Any, i: int, out: Any) -> None:
-    """A synced touch that has not been heard of for too long is stale until its next message."""
-    top = s.top[i]
-    if top.condition == SYNCED and s.clock.now - top.ts > consensus.patience(s, i):
-        top.condition = STALE
-        tell(s, i, STALE_FEED, (s.clock.now - top.ts) // SECOND, s.book[i].last_id, out)
-
-
-@compiled
-def thaw(s: Any, i: int, out: Any) -> None:
-    """Staleness by information: fresh stamps on one same touch while the others' price walked away from under it."""
-    top = s.top[i]
-    trust = s.trust[i]
-    g = s.group[s.fact.rule[i, BASE]]
-    if s.clock.now - trust.moved_ns < FROZEN_NS or trust.span_ns != 0 or trust.anchor <= 0.0 or g.grade < GRADE_B:
-        return
-    missed = max(FROZEN_MOVE, float(top.ask - top.bid) / top.mid)
-    if abs(g.reference - trust.anchor) / trust.anchor > missed and trust.deviation * 1e-4 > missed:
-        refuse(s, i, FROZEN_FEED, int(top.mid), out)
 
 
 # Bars ------------------------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def sound_bar(s: Any, row: Any, out: Any) -> bool:
-    """Whether a bar's four prices can belong together; a broken one is told and left out."""
-    value = row.value
-    low_below = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+def low_below(value: int) -> int:
+    """The lower half of a bar's value: how far its low lies under open and close."""
+    return (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+
+
+@compiled
+def sound_bar(s: Any, row: Any, f: int, out: Any) -> bool:
+    """Whether a bar's four prices can belong together and its time is the next; else it is told and left out."""
     bottom = min(row.price, row.ref)
-    if (value >> 32) >= 0 and low_below >= 0 and bottom - low_below > 0 and row.quantity >= 0:
-        return True
-    tell(s, row.instrument, BROKEN_BAR, row.price, row.ts_venue, out)
+    below = low_below(row.value)
+    if (row.value >> 32) < 0 or below < 0 or bottom - below <= 0 or row.quantity < 0:
+        return broken(s, row, out)
+    if f >= 0 and s.fact.rule[row.instrument, BARS_ONLY] != 0:
+        ahead = row.ts_venue - s.bar[row.instrument, f].last_end
+        if ahead <= 0 or row.ts_venue - row.ts_local > s.frame_ns[f] // 2 or (ahead % s.frame_ns[f] != 0 and ahead < row.ts_venue):
+            return odd_bar(s, row, f, out)
+    return True
+
+
+@called
+def broken(s: Any, row: Any, out: Any) -> bool:
+    """Tells a bar that contradicts itself; a price of nothing is called so."""
+    scale = s.top[row.instrument].scale
+    low = min(row.price, row.ref) - low_below(row.value)
+    high = max(row.price, row.ref) + (row.value >> 32)
+    if row.quantity < 0:
+        tell_row(s, row, BAD_QUANTITY, float(row.quantity), 0.0, out)
+    elif low <= 0:
+        tell_row(s, row, BAD_PRICE, float(low) * scale, 0.0, out)
+    tell_row(s, row, BROKEN_BAR, float(low) * scale, float(high) * scale, out)
+    return False
+
+
+@called
+def odd_bar(s: Any, row: Any, f: int, out: Any) -> bool:
+    """A bar whose time is not the next: told twice, late, old news, or by a wrong clock. None enters."""
+    span = s.frame_ns[f]
+    b = s.bar[row.instrument, f]
+    behind = b.last_end - row.ts_venue
+    if row.ts_venue - row.ts_local > span // 2 or behind % span != 0:
+        tell_row(s, row, CLOCK_JUMPED, float(row.ts_venue - row.ts_local) * 1e-9, float(span // 2) * 1e-9, out)
+    elif behind == 0:
+        scale = s.top[row.instrument].scale
+        tell_row(s, row, TOLD_TWICE, float(row.price) * scale, float(b.c_close) * scale, out)
+    else:
+        tell_row(s, row, OUT_OF_ORDER if behind <= LATE_BARS * span else OLD_MESSAGE, float(behind) * 1e-9, 0.0, out)
     return False
 
 
 @compiled
 def pace(s: Any, row: Any) -> None:
-    """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly."""
+    """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly.
+
+    It may be silent for as long as it has been before, and a little more.
+    """
     trust = s.trust[row.instrument]
     span_ns = TIMEFRAME_NS[row.strategy]
     if trust.span_ns != span_ns:
         trust.span_ns = span_ns
         trust.stretch = sqrt(float(span_ns) / float(MINUTE))
+        trust.longest_ns = 3 * span_ns
+    gap = row.ts_local - s.top[row.instrument].ts
+    if gap > trust.longest_ns and s.top[row.instrument].ts > 0:
+        trust.longest_ns = min(gap, MOST_BARS * span_ns)
+    else:
+        trust.longest_ns -= (trust.longest_ns - span_ns) // 64
+    trust.patience_ns = max(s.fact.rule[row.instrument, STALE_NS] + span_ns, span_ns // 2 + 3 * trust.longest_ns)

@@ -183,7 +183,10 @@ def _rights(loaded: Loaded, name: str, instruments: Sequence[Instrument], first:
 def _tuning(config: Config) -> dict[str, float]:
     """The numbers of the rooms that the configuration names."""
     chosen = config.selector
-    return {"period_s": chosen.period_ns / 1e9, "hysteresis": float(chosen.hysteresis), "shrinkage": float(chosen.shrinkage)}
+    return {
+        "period_s": chosen.period_ns / 1e9, "hysteresis": float(chosen.hysteresis), "shrinkage": float(chosen.shrinkage),
+        "trust_enter": float(config.truth.trust_enter), "trust_leave": float(config.truth.trust_leave),
+    }  # fmt: skip
 
 
 CURRENCIES = ("USD", "USDT", "USDC", "EUR", "GBP", "DAI", "TUSD", "BUSD")

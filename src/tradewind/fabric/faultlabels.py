@@ -1,0 +1,118 @@
+"""Labels: what was false in a tape, written down as JSON lines, and which verdicts call it by its name.
+
+    {"kind": "decimal_shift", "source": "kraken/depth", "instrument": "kraken:BTC/USD", "start_ns": 1, "end_ns": 2, "params": {}}
+
+`source` is a venue, or venue/channel; `instrument` a name as in the tape, or "*" for every one of the venue. `params` is free;
+`hard` (default true) says whether the fault counts for recall, `magnitude` places a soft one on its curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tradewind.domain import reasons
+from tradewind.domain.errors import BadData
+from tradewind.domain.instruments import Instrument
+
+KINDS: dict[str, frozenset[int]] = {
+    "frozen_feed": frozenset({reasons.STALE_FEED, reasons.STREAM_DOWN}),
+    "stale_book": frozenset({reasons.STALE_FEED, reasons.QUOTE_DIFFERS, reasons.FROZEN_FEED}),
+    "stuck_price": frozenset({reasons.FROZEN_FEED}),
+    "decimal_shift": frozenset({reasons.WRONG_SCALE, reasons.CHECKSUM_WRONG}),
+    "unit_change": frozenset({reasons.WRONG_SCALE, reasons.CHECKSUM_WRONG}),
+    "wrong_symbol": frozenset({reasons.WRONG_INSTRUMENT}),
+    "bad_tick": frozenset({reasons.IMPOSSIBLE_JUMP, reasons.OFF_CONSENSUS}),
+    "wick": frozenset({reasons.IMPOSSIBLE_JUMP, reasons.LONG_WICK}),
+    "drift": frozenset({reasons.OFF_CONSENSUS}),
+    "crossed_book": frozenset({reasons.CROSSED_BOOK, reasons.CHECKSUM_WRONG}),
+    "wrong_candle": frozenset({reasons.BROKEN_BAR, reasons.CANDLE_DIFFERS, reasons.BAD_PRICE, reasons.BAD_QUANTITY}),
+    "duplicated": frozenset({reasons.TOLD_TWICE}),
+    "out_of_order": frozenset({reasons.OUT_OF_ORDER, reasons.CHAIN_BROKEN, reasons.CHECKSUM_WRONG}),
+    "partial_gap": frozenset(
+        {reasons.HOLE_IN_STREAM, reasons.CHAIN_BROKEN, reasons.CHECKSUM_WRONG, reasons.TRADES_MISSING, reasons.STREAM_DOWN}
+    ),
+    "replayed": frozenset({reasons.OLD_MESSAGE, reasons.TOLD_TWICE, reasons.TIME_BACKWARD, reasons.CHECKSUM_WRONG}),
+    "clock_jump": frozenset({reasons.CLOCK_JUMPED, reasons.TIME_BACKWARD}),
+}
+"""The closed list of kinds, each with the verdicts that name it. A checksum proves a fault of content without naming its cause."""
+
+FROM_WORLD = {
+    "dropped": "partial_gap", "duplicated": "duplicated", "swapped": "out_of_order", "frozen": "frozen_feed",
+    "decimal_shift": "decimal_shift", "crossed": "crossed_book", "stale_book": "stale_book", "wick": "wick",
+    "clock_jump": "clock_jump", "gap": "partial_gap", "lying": "drift",
+}  # fmt: skip
+"""What the seeded world's own faults are called here."""
+
+
+class Label(msgspec.Struct, kw_only=True, frozen=True):
+    """One fault: times are ts_local in ns, `end_ns` the first moment at which the source is sound again."""
+
+    kind: str
+    source: str
+    instrument: str
+    start_ns: int
+    end_ns: int
+    params: dict[str, Any] = {}
+
+    @property
+    def hard(self) -> bool:
+        """Whether it must be found."""
+        return bool(self.params.get("hard", True))
+
+    def befalls(self, instrument: Instrument) -> bool:
+        """Whether an instrument is the one meant, or one of them."""
+        return self.instrument == instrument.name or (self.instrument == "*" and self.source.split("/")[0] == instrument.venue)
+
+
+def read_labels(path: Path, instruments: Sequence[Instrument]) -> list[Label]:
+    """The labels of a file, one JSON object a line. Raises BadData naming the line that is none."""
+    found = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            label = msgspec.json.decode(line, type=Label)
+        except msgspec.DecodeError as error:
+            raise BadData(f"is no label: {error}", where=where, expected="kind, source, instrument, start_ns, end_ns") from error
+        if label.kind not in KINDS:
+            raise BadData(f"unknown kind {label.kind!r}", where=where, expected=", ".join(KINDS))
+        if label.end_ns < label.start_ns:
+            raise BadData("ends before it starts", where=where, expected="start_ns <= end_ns")
+        if not any(label.befalls(x) for x in instruments):
+            raise BadData(f"no instrument {label.instrument!r} of {label.source!r} on the tape", where=where,
+                          expected=", ".join(x.name for x in instruments[:8]))  # fmt: skip
+        found.append(label)
+    return found
+
+
+def write_labels(path: Path, labels: Iterable[Label]) -> None:
+    """The labels as JSON lines, in order of their start."""
+    ordered = sorted(labels, key=lambda label: (label.start_ns, label.instrument, label.kind))
+    path.write_bytes(b"".join(msgspec.json.encode(label) + b"\n" for label in ordered))
+
+
+def world_labels(faults: Iterable[Any], hard_lie: float = 0.005) -> list[Label]:
+    """The truths of a seeded world (`simulation.world.build.Truth`, or their JSON) as labels; a lie is hard from `hard_lie` on."""
+    found = []
+    for fault in faults:
+        plain = fault if isinstance(fault, dict) else msgspec.to_builtins(fault)
+        if plain["kind"] not in FROM_WORLD or plain.get("genuine"):
+            continue
+        venue, _, pair = str(plain["place"]).partition(":")
+        size = abs(float(plain["params"].get("magnitude", 0.0)))
+        hard = {"lying": size >= hard_lie, "clock_jump": size >= 1.0}.get(plain["kind"], True)
+        span = plain["end_ns"] - plain["start_ns"]
+        if plain["kind"] in ("frozen", "stale_book"):
+            hard = span >= 10_000_000_000
+        found.append(
+            Label(
+                kind=FROM_WORLD[plain["kind"]], source=venue, instrument=plain["place"] if pair else "*",
+                start_ns=plain["start_ns"], end_ns=plain["end_ns"], params={"hard": hard, "magnitude": size, "world": plain["kind"]},
+            )  # fmt: skip
+        )
+    return found

@@ -1,0 +1,207 @@
+"""The watch: once a second, what no row would bring. Ageing, jumps that stand, who strayed or froze, trust and quality.
+
+Bars are looked at a moment after they ended, when every source had its say.
+"""
+
+from typing import Any
+
+from ..domain.codes import GRADE_B, GRADE_C, INVALID, SECOND, STALE, SYNCED
+from ..domain.layout import BASE, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET, TRUST_ENTER, TRUST_LEAVE
+from ..domain.reasons import (
+    CROSSED_BOOK,
+    DISTRUSTED,
+    FROZEN_FEED,
+    IMPOSSIBLE_JUMP,
+    LONG_WICK,
+    OFF_CONSENSUS,
+    QUOTE_DIFFERS,
+    STALE_FEED,
+)
+from ..kernel.jit import called, compiled
+from . import belief, consensus
+from .verdicts import tell_touch
+
+USUAL_STEP = 1.0 / 64.0  # of the running median, up or down a second; bars are fewer
+USUAL_STEP_BARS = 1.0 / 16.0
+FIRST_USUAL_BP = 5.0
+LEAST_USUAL_BP = 0.5
+USUAL_TIMES = 4.0  # the usual distance, and the votes' scatter, times this is granted
+OFF_SHARE = 0.1  # of the jump limit is granted at least
+FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
+SCORE_STEP = 1.0 / 16.0  # of trust, won or lost a second
+SCORE_STEP_BARS = 1.0 / 4.0
+SURE = 0.99
+LONE_QUALITY = 0.8  # at best, of a source nobody confirms
+QUOTE_NS = 5 * SECOND  # book and best quote may differ for so long
+WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
+
+
+@called
+def watch(s: Any, out: Any) -> None:
+    """Ages every source, judges again what stands, renews the references, then measures every source against them."""
+    alone = 0
+    for i in range(s.clock.n_instruments):
+        age(s, i, out)
+        top = s.top[i]
+        if top.suspect != 0 and top.condition == SYNCED:
+            if top.suspect == IMPOSSIBLE_JUMP:
+                belief.believes(s, i, out)
+            elif top.suspect == CROSSED_BOOK:
+                belief.crossed(s, i, out)
+        if top.condition != INVALID and top.suspect == 0:
+            s.trust[i].told = 0
+        if consensus.alone(s, i) and s.trust[i].score > SURE:
+            s.trust[i].quality = LONE_QUALITY
+            alone += 1
+    if alone == s.clock.n_instruments:
+        return  # nobody to compare with
+    consensus.imply(s)
+    consensus.renew(s)
+    for q in range(s.clock.n_assets):
+        s.group[q].scatter = consensus.scattered(s.group[q])
+    for i in range(s.clock.n_instruments):
+        measure(s, i, out)
+
+
+@compiled
+def age(s: Any, i: int, out: Any) -> None:
+    """A synced touch that has not been heard of for too long is stale until its next message."""
+    top = s.top[i]
+    patience = s.trust[i].patience_ns
+    if top.condition == SYNCED and s.clock.now - top.ts > patience:
+        top.condition = STALE
+        tell_touch(s, i, STALE_FEED, float(s.clock.now - top.ts) * 1e-9, float(patience) * 1e-9, out)
+
+
+@compiled
+def measure(s: Any, i: int, out: Any) -> None:
+    """One source against the others: distance, limits, trust, weight, quality."""
+    top = s.top[i]
+    trust = s.trust[i]
+    if top.condition == SYNCED and (top.good != 0 or top.suspect >= OFF_CONSENSUS):
+        belief.weigh(s, i, out)
+        thaw(s, i, out)
+        if s.book[i].fed_by > 0:
+            second_opinion(s, i, out)
+        if trust.span_ns != 0 and s.clock.now - top.ts < trust.span_ns:
+            wicks(s, i, out)
+        grant(s, i)
+    rate(s, i, out)
+
+
+@compiled
+def grant(s: Any, i: int) -> None:
+    """Renews the usual distance and what is granted. What is refused teaches slowly, so that a lie does not widen its own limit."""
+    trust = s.trust[i]
+    g = s.group[s.fact.rule[i, BASE]]
+    jump = float(s.fact.rule[i, JUMP_BP])
+    if g.grade >= GRADE_B:
+        step = USUAL_STEP if trust.span_ns == 0 else USUAL_STEP_BARS
+        if s.top[i].suspect != 0:
+            step *= USUAL_STEP
+        usual = trust.usual * (1.0 + step if trust.deviation > trust.usual else 1.0 - step)
+        trust.usual = min(max(usual, LEAST_USUAL_BP), jump)
+    reach = USUAL_TIMES * max(trust.usual, g.scatter * 1e4)
+    trust.reach = min(max(reach, OFF_SHARE * jump), jump)
+
+
+@compiled
+def thaw(s: Any, i: int, out: Any) -> None:
+    """Staleness by information: fresh stamps on one same touch while the others' price walked away from under it."""
+    top = s.top[i]
+    trust = s.trust[i]
+    g = s.group[s.fact.rule[i, BASE]]
+    missed = max(FROZEN_MOVE, float(top.ask - top.bid) / top.mid)
+    if top.suspect == FROZEN_FEED:
+        if trust.deviation * 1e-4 <= 0.5 * missed:
+            top.suspect = 0  # the others came back to it
+            top.good = 1
+        return
+    if s.clock.now - trust.moved_ns < belief.FROZEN_NS or trust.span_ns != 0 or trust.anchor <= 0.0 or g.grade < GRADE_B:
+        return
+    if abs(g.reference - trust.anchor) / trust.anchor > missed and trust.deviation * 1e-4 > missed:
+        belief.refuse(s, i, FROZEN_FEED, float(s.clock.now - trust.moved_ns) * 1e-9, missed * 1e4, out)
+
+
+@called
+def second_opinion(s: Any, i: int, out: Any) -> None:
+    """Book against best quote: two channels of one venue that differ for long, or at one same id, are not both right."""
+    q = s.quoted[i]
+    top = s.top[i]
+    trust = s.trust[i]
+    if q.id <= 0 or q.price[0] <= 0 or q.price[1] <= 0:
+        return
+    off = abs(0.5 * float(q.price[0] + q.price[1]) - top.mid) / top.mid * 1e4
+    limit = OFF_SHARE * float(s.fact.rule[i, JUMP_BP])
+    if q.id == s.book[i].last_id and off > 0.0:
+        tell_touch(s, i, QUOTE_DIFFERS, off, 0.0, out)
+    elif off <= limit:
+        trust.quoted_off = 0
+    elif trust.quoted_off == 0:
+        trust.quoted_off = s.clock.now
+    elif s.clock.now - trust.quoted_off >= QUOTE_NS:
+        tell_touch(s, i, QUOTE_DIFFERS, off, limit, out)
+
+
+@called
+def wicks(s: Any, i: int, out: Any) -> None:
+    """An extreme far outside a bar's open and close that no other bar of the same moment saw."""
+    b = s.bar[i, 0]
+    body_high = float(max(b.c_open, b.c_close))
+    body_low = float(min(b.c_open, b.c_close))
+    most = max(WICK_SHARE * float(s.fact.rule[i, JUMP_BP]), s.trust[i].reach)
+    up = (float(b.c_high) / body_high - 1.0) * 1e4 if body_high > 0.0 else 0.0
+    down = (body_low / float(b.c_low) - 1.0) * 1e4 if b.c_low > 0 else 0.0
+    if up <= most and down <= most:
+        return
+    unit = s.top[i].scale * s.group[s.fact.rule[i, QUOTE_ASSET]].reference
+    g = s.group[s.fact.rule[i, BASE]]
+    highest = 0.0
+    lowest = 1e300
+    for m in range(min(g.n_members, MAX_MEMBERS)):
+        j = g.member[m]
+        other = s.bar[j, 0]
+        there = s.top[j].scale * s.group[s.fact.rule[j, QUOTE_ASSET]].reference
+        if j != i and other.last_end == b.last_end and there > 0.0:
+            highest = max(highest, float(other.c_high) * there)
+            lowest = min(lowest, float(other.c_low) * there)
+    if highest <= 0.0 or unit <= 0.0:
+        return
+    if up > most and float(b.c_high) * unit > highest * (1.0 + 0.5e-4 * most):
+        tell_touch(s, i, LONG_WICK, up, most, out)
+    elif down > most and float(b.c_low) * unit * (1.0 + 0.5e-4 * most) < lowest:
+        tell_touch(s, i, LONG_WICK, down, most, out)
+
+
+@compiled
+def rate(s: Any, i: int, out: Any) -> None:
+    """Trust by what was seen, left and entered at two levels; the weight of the vote; quality in [0, 1].
+
+    Silence loses no trust, only weight and quality: a thin market that does not trade tells no lie.
+    """
+    top = s.top[i]
+    trust = s.trust[i]
+    known = s.group[s.fact.rule[i, BASE]].grade
+    near = known < GRADE_B or trust.deviation <= trust.reach
+    if top.condition == SYNCED:
+        well = top.suspect == 0 or (top.suspect == DISTRUSTED and near)
+        step = SCORE_STEP if trust.span_ns == 0 else SCORE_STEP_BARS
+        trust.score += step * ((1.0 if well else 0.0) - trust.score)
+        if trust.trusted != 0 and trust.score < s.tuning[TRUST_LEAVE]:
+            trust.trusted = 0
+            tell_touch(s, i, DISTRUSTED, trust.score, s.tuning[TRUST_LEAVE], out)
+        elif trust.trusted == 0 and trust.score > s.tuning[TRUST_ENTER]:
+            trust.trusted = 1
+            if top.suspect == DISTRUSTED:
+                top.suspect = 0
+                top.good = 1
+        if trust.trusted == 0 and top.suspect == 0:
+            top.suspect = DISTRUSTED
+            top.good = 0
+    aged = float(s.clock.now - top.ts + max(trust.lag_ns, 0)) / float(max(trust.span_ns, SECOND))
+    trust.weight = consensus.LEAST_WEIGHT + (1.0 - consensus.LEAST_WEIGHT) * trust.score / (1.0 + max(aged, 0.0))
+    trust.quality = 0.0
+    if top.condition == SYNCED and top.good != 0:
+        fresh = 1.0 - 0.5 * min(1.0, float(s.clock.now - top.ts) / float(max(trust.patience_ns, 1)))
+        close = 1.0 - 0.5 * min(1.0, trust.deviation / trust.reach) if known >= GRADE_B else LONE_QUALITY if known == GRADE_C else 0.5
+        trust.quality = trust.score * fresh * close
