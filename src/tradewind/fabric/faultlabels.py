@@ -111,8 +111,12 @@ def world_labels(faults: Iterable[Any], hard_lie: float = 0.005) -> list[Label]:
             hard = span >= 10_000_000_000
         found.append(
             Label(
-                kind=FROM_WORLD[plain["kind"]], source=venue, instrument=plain["place"] if pair else "*",
-                start_ns=plain["start_ns"], end_ns=plain["end_ns"], params={"hard": hard, "magnitude": size, "world": plain["kind"]},
-            )  # fmt: skip
+                kind=FROM_WORLD[plain["kind"]],
+                source=venue,
+                instrument=plain["place"] if pair else "*",
+                start_ns=plain["start_ns"],
+                end_ns=plain["end_ns"],
+                params={"hard": hard, "magnitude": size, "world": plain["kind"]},
+            )
         )
     return found

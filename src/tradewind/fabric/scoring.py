@@ -244,4 +244,5 @@ def score(tape: Path, labels: Sequence[Label], *, compiled: bool = True) -> dict
 def alarms(heard: Heard, labels: Sequence[Label] = ()) -> Iterator[str]:
     """Every verdict nothing explains, as a person reads it."""
     for v in matched(heard, labels)[1]:
-        yield f"{v.ts_ns} {heard.instruments[v.instrument].name}: {reasons.name(v.code)}: {reasons.sentence(v.code, v.measured, v.threshold)}"
+        why = reasons.sentence(v.code, v.measured, v.threshold)
+        yield f"{v.ts_ns} {heard.instruments[v.instrument].name}: {reasons.name(v.code)}: {why}"

@@ -16,7 +16,7 @@ from ..domain.reasons import DISTRUSTED, FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSE
 from ..kernel.jit import called, compiled
 
 LEAST_WEIGHT = 0.6  # over a half: two votes outweigh any one
-PAIR_SHARE = 1.0 / 3.0  # of the jump limit: two sources further apart than this, and no third, disagree
+PAIR_SHARE = 0.14  # of the jump limit: two sources further apart than this, and no third, disagree
 IMPLIED_WEIGHT = 0.8
 
 

@@ -1,0 +1,193 @@
+"""Planting: labelled faults put into an existing tape, for scoring those who judge it.
+
+Faults come one after another, one source at a time, with time to recover between them. What is planted follows the seed
+alone. A fault is hard where it is structural, or lies off by max(5 x the source's own median distance, 0.5 %), or is silent for
+ten seconds (ten bars) while others trade; the rest is soft and only makes a curve.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewind import __version__
+from tradewind.domain import codes
+from tradewind.domain.errors import BadUse
+from tradewind.domain.instruments import Instrument, Stream
+from tradewind.domain.rows import Rows
+from tradewind.storage.tape import Tape, TapeWriter
+
+from .faultlabels import KINDS, Label
+
+HARD_SHARE = 0.005
+HARD_NS = 10 * codes.SECOND
+HARD_BARS = 10
+STABLE = ("USD", "USDT", "USDC", "EUR", "DAI", "BUSD", "TUSD")
+
+
+class Edit:
+    """A tape under the knife: rows are changed in place, marked as lost or dropped, or added; `rows` gives the result."""
+
+    def __init__(self, rows: Rows, instruments: Sequence[Instrument], streams: list[Stream]) -> None:
+        self.rows, self.instruments, self.streams = rows, list(instruments), streams
+        self.dropped = np.zeros(len(rows), np.bool_)  # never sent: numbers close over them
+        self.lost = np.zeros(len(rows), np.bool_)  # lost between rim and machine: their numbers stay missing
+        self.added: list[Rows] = []
+        self.hard = hard_shares(rows, instruments)
+        self.own = [np.flatnonzero(rows["instrument"] == i) for i in range(len(instruments))]
+
+    def of(self, i: int, kind: int, start_ns: int, end_ns: int) -> NDArray[np.int64]:
+        """Indices of an instrument's rows of one kind with start <= ts_local < end."""
+        mine = self.own[i]
+        low, high = np.searchsorted(self.rows["ts_local"][mine], (start_ns, end_ns))
+        mine = mine[low:high]
+        found: NDArray[np.int64] = mine[self.rows["kind"][mine] == kind]
+        return found
+
+    def add(self, rows: Rows) -> None:
+        """Adds rows; they come behind what the tape has at the same moment."""
+        self.added.append(rows)
+
+    def result(self) -> Rows:
+        """All rows in order of time, every stream numbered anew; what was lost leaves a hole."""
+        rows = np.concatenate([self.rows[~self.dropped], *self.added])
+        lost = np.concatenate([self.lost[~self.dropped], *(np.zeros(len(part), np.bool_) for part in self.added)])
+        order = np.argsort(rows["ts_local"], kind="stable")
+        rows, lost = rows[order], lost[order]
+        for source in np.unique(rows["source"]):
+            mine = np.flatnonzero(rows["source"] == source)
+            rows["stream_seq"][mine] = 1 + np.arange(len(mine))
+        whole: Rows = rows[~lost]
+        return whole
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where and when a fault is planted."""
+
+    instrument: int
+    start_ns: int
+    end_ns: int
+
+
+Planter = Callable[[Edit, Place, random.Random], "Planted | None"]
+
+
+class Planted(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: the time in which it is false, its size, whether it must be found."""
+
+    start_ns: int
+    end_ns: int
+    channel: str
+    magnitude: float = 0.0
+    hard: bool = True
+
+
+def plant(tape: Tape, out: Path, *, seed: int, every_s: float = 0.0, kinds: Sequence[str] = ()) -> list[Label]:
+    """A copy of the tape at `out` with faults of every kind its rows allow, and their labels. Raises BadUse.
+
+    every_s: the time from one fault to the next, by default half an hour of minute bars, 25 s of anything finer.
+    """
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise BadUse(f"no kind {min(unknown)!r}", where="truth plant", expected=", ".join(KINDS))
+    from . import planting_bars, planting_ticks
+
+    rows = np.concatenate([part.copy() for part in tape.segments()])
+    edit = Edit(rows, tape.manifest.instruments, list(tape.manifest.streams))
+    bars = not np.isin(rows["kind"], (codes.DEPTH, codes.QUOTE, codes.TRADE)).any()
+    depths = {str(k): int(v) for k, v in (tape.manifest.notes.get("book_depth") or {}).items()}
+    planters = planting_bars.PLANTERS if bars else planting_ticks.planters(edit, depths)
+    every_ns = int(every_s * codes.SECOND) or (30 * planting_bars.span_of(rows) if bars else 25 * codes.SECOND)
+    labels = _planted(edit, {k: v for k, v in planters.items() if not kinds or k in kinds}, random.Random(seed), every_ns)
+    with TapeWriter(out, tape.manifest.instruments, edit.streams, f"tradewind {__version__} plant, seed {seed}") as writer:
+        writer.append(edit.result())
+        writer.close({**tape.manifest.notes, "planted": len(labels), "seed": seed})
+    return labels
+
+
+def _planted(edit: Edit, planters: dict[str, Planter], rng: random.Random, every_ns: int) -> list[Label]:
+    """One fault a slot of time: kinds and places in a drawn order that gives each its turn."""
+    first, last = int(edit.rows["ts_local"][0]), int(edit.rows["ts_local"][-1])
+    turns = [(kind, i) for kind in planters for i in range(len(edit.instruments)) if _may(kind, edit, i)]
+    rng.shuffle(turns)
+    labels: list[Label] = []
+    at, turn, tries = first + 2 * every_ns, 0, 0
+    while turns and at + every_ns < last and tries < 20 * len(turns) + 1000:
+        kind, i = turns[turn % len(turns)]
+        turn, tries = turn + 1, tries + 1
+        place = Place(i, at + int(rng.random() * every_ns * 0.1), at + every_ns * 6 // 10)
+        done = planters[kind](edit, place, rng)
+        if done is None:
+            continue
+        x = edit.instruments[i]
+        labels.append(
+            Label(
+                kind=kind,
+                source=f"{x.venue}/{done.channel}",
+                instrument=x.name,
+                start_ns=done.start_ns,
+                end_ns=done.end_ns,
+                params={"hard": done.hard, "magnitude": done.magnitude},
+            )
+        )
+        at = max(at + every_ns, done.end_ns + every_ns // 3)
+    return labels
+
+
+def _may(kind: str, edit: Edit, i: int) -> bool:
+    """Whether the kind can be told at all: comparing needs two others of the asset, another symbol one of another asset."""
+    x = edit.instruments[i]
+    peers = sum(other.base == x.base for other in edit.instruments) - 1
+    if kind in ("drift", "stuck_price"):
+        return peers >= 2
+    if kind in ("bad_tick", "wick"):
+        return peers >= 1
+    if kind == "wrong_symbol":
+        return other_symbol(edit, i) >= 0
+    return True
+
+
+def other_symbol(edit: Edit, i: int) -> int:
+    """An instrument of the same venue at quite another price, -1 where there is none."""
+    x = edit.instruments[i]
+    for stable in (False, True):
+        for j, other in enumerate(edit.instruments):
+            if other.venue == x.venue and other.base != x.base and (other.base in STABLE) == stable and not (
+                stable and x.base in STABLE
+            ):
+                return j
+    return -1
+
+
+def size(rng: random.Random, hard: float = HARD_SHARE, soft: float = 0.25) -> tuple[float, bool]:
+    """(share of the price, with its sign; whether it is hard): most from the hard limit to twenty times, some below it."""
+    if rng.random() < soft:
+        return rng.choice((-1, 1)) * hard * rng.uniform(0.1, 0.95), False
+    return rng.choice((-1, 1)) * hard * 20.0 ** rng.uniform(0.02, 1.0), True
+
+
+def scaled(rng: random.Random, decimal: bool) -> float:
+    """A factor of a wrong unit."""
+    return rng.choice((10.0, 0.1)) if decimal else rng.choice((100.0, 1000.0, 0.01, 0.001))
+
+
+def hard_shares(rows: Rows, instruments: Sequence[Instrument]) -> list[float]:
+    """From which distance on a fault is hard, by instrument: max(5 x its bars' median distance from the asset's median, 0.5 %)."""
+    shares = [HARD_SHARE] * len(instruments)
+    for base in {x.base for x in instruments}:
+        members = [i for i, x in enumerate(instruments) if x.base == base]
+        bars = [rows[(rows["instrument"] == i) & (rows["kind"] == codes.BAR)] for i in members]
+        times = np.unique(np.concatenate([part["ts_local"] for part in bars]))
+        table = np.full((len(members), len(times)), np.nan)
+        for line, part, i in zip(table, bars, members, strict=True):
+            line[np.searchsorted(times, part["ts_local"])] = part["price"] / 10.0 ** instruments[i].price_exponent
+        if len(members) > 2 and len(times):
+            off = np.abs(table / np.nanmedian(table, axis=0) - 1.0)
+            for i, line in zip(members, off, strict=True):
+                shares[i] = max(HARD_SHARE, 5.0 * float(np.nanmedian(line)))
+    return shares
