@@ -157,8 +157,11 @@ def other_symbol(edit: Edit, i: int) -> int:
     x = edit.instruments[i]
     for stable in (False, True):
         for j, other in enumerate(edit.instruments):
-            if other.venue == x.venue and other.base != x.base and (other.base in STABLE) == stable and not (
-                stable and x.base in STABLE
+            if (
+                other.venue == x.venue
+                and other.base != x.base
+                and (other.base in STABLE) == stable
+                and not (stable and x.base in STABLE)
             ):
                 return j
     return -1

@@ -166,11 +166,11 @@ class Ticks:
 
     # Kinds -------------------------------------------------------------------------------------------------------------------
 
-    def frozen_feed(self, place: Place, rng: random.Random) -> Planted | None:
+    def _frozen_feed(self, place: Place, rng: random.Random) -> Planted | None:
         """Nothing at all comes of the instrument."""
         return self._silent(place, rng, (codes.DEPTH, codes.QUOTE, codes.TRADE), "")
 
-    def stale_book(self, place: Place, rng: random.Random) -> Planted | None:
+    def _stale_book(self, place: Place, rng: random.Random) -> Planted | None:
         """The book stands still while trades and quotes go on."""
         return self._silent(place, rng, (codes.DEPTH,), "depth")
 
@@ -184,7 +184,7 @@ class Ticks:
         self.silence(i, start, end, kinds)
         return Planted(start_ns=start, end_ns=end, channel=channel, magnitude=(end - start) / codes.SECOND, hard=hard)
 
-    def stuck_price(self, place: Place, rng: random.Random) -> Planted | None:
+    def _stuck_price(self, place: Place, rng: random.Random) -> Planted | None:
         """One same book with fresh stamps; hard where the market walked away from it."""
         i = place.instrument
         before = self.books.at_time(i, place.start_ns)
@@ -222,11 +222,11 @@ class Ticks:
             self.edit.add(book)
         return Planted(start_ns=start, end_ns=end, channel="depth", magnitude=moved, hard=moved >= HARD_SHARE)
 
-    def decimal_shift(self, place: Place, rng: random.Random) -> Planted | None:
+    def _decimal_shift(self, place: Place, rng: random.Random) -> Planted | None:
         """The decimal point in another place."""
         return self._unit(place, rng, True)
 
-    def unit_change(self, place: Place, rng: random.Random) -> Planted | None:
+    def _unit_change(self, place: Place, rng: random.Random) -> Planted | None:
         """Another unit: cents, thousands."""
         return self._unit(place, rng, False)
 
@@ -238,13 +238,13 @@ class Ticks:
         done = self.shifted(place, rng.randint(300, 5000) * codes.MILLISECOND, lambda share: factor)
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=factor)
 
-    def bad_tick(self, place: Place, rng: random.Random) -> Planted | None:
+    def _bad_tick(self, place: Place, rng: random.Random) -> Planted | None:
         """A touch off its market for a moment."""
         share, hard = size(rng, self.edit.hard[place.instrument])
         done = self.shifted(place, rng.randint(100, 900) * codes.MILLISECOND, lambda _: 1.0 + share)
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=abs(share), hard=hard)
 
-    def drift(self, place: Place, rng: random.Random) -> Planted | None:
+    def _drift(self, place: Place, rng: random.Random) -> Planted | None:
         """A lie that grows by 0.05 % a second or faster, and stands for eight seconds."""
         share, hard = size(rng, self.edit.hard[place.instrument])
         share = max(-0.02, min(share, 0.02))
@@ -253,7 +253,7 @@ class Ticks:
         done = self.shifted(place, span, lambda x: 1.0 + share * min(1.0, x * (grow + 8.0) / max(grow, 0.1)))
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=abs(share), hard=hard)
 
-    def wrong_symbol(self, place: Place, rng: random.Random) -> Planted | None:
+    def _wrong_symbol(self, place: Place, rng: random.Random) -> Planted | None:
         """The book of another instrument of the venue under this one's name."""
         i, j = place.instrument, other_symbol(self.edit, place.instrument)
         theirs, ours = self.books.at_time(j, place.start_ns), self.books.at_time(i, place.start_ns)
@@ -264,14 +264,14 @@ class Ticks:
         done = self.shifted(place, rng.randint(500, 5000) * codes.MILLISECOND, lambda _: factor)
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=factor)
 
-    def crossed_book(self, place: Place, rng: random.Random) -> Planted | None:
+    def _crossed_book(self, place: Place, rng: random.Random) -> Planted | None:
         """Bids over asks."""
         lift = 1.0 + rng.uniform(0.0005, 0.02)
         change: Change = lambda side, price: round(price * lift) if side == codes.BUY else price  # noqa: E731
         done = self.pretend(place, rng.randint(100, 3000) * codes.MILLISECOND, lambda share: change)
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=lift - 1.0)
 
-    def clock_jump(self, place: Place, rng: random.Random) -> Planted | None:
+    def _clock_jump(self, place: Place, rng: random.Random) -> Planted | None:
         """The venue's stamps jump and come back."""
         jump = rng.choice((-1, 1)) * rng.uniform(1.0, 30.0)
         i, end = place.instrument, place.start_ns + rng.randint(2, 8) * codes.SECOND
@@ -282,7 +282,7 @@ class Ticks:
         self.edit.rows["ts_venue"][hit] += int(jump * codes.SECOND)
         return Planted(start_ns=place.start_ns, end_ns=end, channel="depth", magnitude=abs(jump))
 
-    def wick(self, place: Place, rng: random.Random) -> Planted | None:
+    def _wick(self, place: Place, rng: random.Random) -> Planted | None:
         """One trade nobody made."""
         found = self.edit.of(place.instrument, codes.TRADE, place.start_ns, place.end_ns)
         if not len(found):
@@ -295,12 +295,12 @@ class Ticks:
         ts = int(bad["ts_local"][0])
         return Planted(start_ns=ts, end_ns=ts, channel="trade", magnitude=abs(share), hard=hard)
 
-    def duplicated(self, place: Place, rng: random.Random) -> Planted | None:
+    def _duplicated(self, place: Place, rng: random.Random) -> Planted | None:
         """Trades told again a moment later."""
         found = self.edit.of(place.instrument, codes.TRADE, place.start_ns, place.end_ns)[: rng.randint(1, 5)]
         return self._again(found, rng.randint(1, 2000) * codes.MILLISECOND)
 
-    def replayed(self, place: Place, rng: random.Random) -> Planted | None:
+    def _replayed(self, place: Place, rng: random.Random) -> Planted | None:
         """A stretch of old trades sent again with its old ids and stamps."""
         found = self.edit.of(place.instrument, codes.TRADE, place.start_ns, place.end_ns)
         mine = self.edit.own[place.instrument]
@@ -319,7 +319,7 @@ class Ticks:
         self.edit.add(again)
         return Planted(start_ns=int(again["ts_local"][0]), end_ns=int(again["ts_local"][-1]), channel="trade")
 
-    def out_of_order(self, place: Place, rng: random.Random) -> Planted | None:
+    def _out_of_order(self, place: Place, rng: random.Random) -> Planted | None:
         """Two trades, or two depth messages, in the wrong order."""
         i = place.instrument
         traded = self.edit.of(i, codes.TRADE, place.start_ns, place.end_ns)
@@ -331,7 +331,7 @@ class Ticks:
             return Planted(start_ns=int(self.edit.rows["ts_local"][traded[1]]), end_ns=int(late["ts_local"][0]), channel="trade")
         return self._spoilt(place, rng, swap=True)
 
-    def partial_gap(self, place: Place, rng: random.Random) -> Planted | None:
+    def _partial_gap(self, place: Place, rng: random.Random) -> Planted | None:
         """Depth messages that never came; numbers close over them where the venue has a proof of its own."""
         return self._spoilt(place, rng, swap=False)
 
@@ -359,7 +359,7 @@ class Ticks:
 
     # Candles -----------------------------------------------------------------------------------------------------------------
 
-    def wrong_candle(self, place: Place, rng: random.Random) -> Planted | None:
+    def _wrong_candle(self, place: Place, rng: random.Random) -> Planted | None:
         """A candle that does not agree with its own trades."""
         i = place.instrument
         if i not in self.candles:
@@ -407,7 +407,7 @@ def planters(edit: Edit, depths: dict[str, int]) -> dict[str, Planter]:
     ticks.add_candles()
 
     def bound(kind: str) -> Planter:
-        method = getattr(ticks, kind)
+        method = getattr(ticks, f"_{kind}")
         return lambda _, place, rng: method(place, rng)
 
     return {kind: bound(kind) for kind in KINDS}

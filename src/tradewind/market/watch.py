@@ -203,5 +203,6 @@ def rate(s: Any, i: int, out: Any) -> None:
     trust.quality = 0.0
     if top.condition == SYNCED and top.good != 0:
         fresh = 1.0 - 0.5 * min(1.0, float(s.clock.now - top.ts) / float(max(trust.patience_ns, 1)))
-        close = 1.0 - 0.5 * min(1.0, trust.deviation / trust.reach) if known >= GRADE_B else LONE_QUALITY if known == GRADE_C else 0.5
+        agrees = 1.0 - 0.5 * min(1.0, trust.deviation / trust.reach)
+        close = agrees if known >= GRADE_B else LONE_QUALITY if known == GRADE_C else 0.5
         trust.quality = trust.score * fresh * close
