@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -161,3 +162,18 @@ def test_minutes_are_the_bars_of_the_trades(tmp_path: Path) -> None:
                 len(mine),
             )
             assert (opened, high, low, close, volume, count) == tuple(int(x) for x in wanted)
+
+
+def test_rules_are_known_as_of_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "a", markets.market(3)), markets.judge())
+        coarser = [msgspec.structs.replace(markets.BTC, lot=10), markets.KRAKEN]
+        monkeypatch.setattr(markets, "INSTRUMENTS", coarser)
+        later = markets.START + 3 * codes.DAY
+        ingest.ingest(store, markets.tape(tmp_path / "b", markets.market(3, seed=2, first=later)), markets.judge())
+        monkeypatch.undo()
+        series = ("binance", "BTC/USDT")
+        assert store.lake.rules(series, markets.START - codes.DAY) == {}
+        assert [store.lake.rules(series, at)["lot"] for at in (markets.START + codes.DAY, later + codes.DAY)] == [1, 10]
+        assert store.lake.scan("rules").collect().height == 3
+        assert verified(store).equal

@@ -9,7 +9,7 @@ last; one whose writing was cut is taken out of the lake again before the next a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tradewind.domain import codes
 from tradewind.domain.rows import Rows
 from tradewind.storage.lake import Part
-from tradewind.storage.projection import CHANNELS, OF_KIND, Piece, Source, origin_of, pieces
+from tradewind.storage.projection import CHANNELS, OF_KIND, RULE_NAMES, Piece, Source, origin_of, pieces, rules_of
 from tradewind.storage.tape import Tape, TapeSegment
 
 from . import entries, gaps, minutes
@@ -71,6 +71,7 @@ class _Ingest:
         self.known = {row["digest"] for row in store.records.rows("segments")}
         self.gaps = gaps.Watch(manifest.instruments, manifest.streams)
         self.done = Ingested()
+        self.told_rules = False
         self.touched: set[Part] = set()
         self.series: set[tuple[str, str, str]] = set()
 
@@ -95,7 +96,7 @@ class _Ingest:
         taken = np.flatnonzero((fates == TAKEN) & ~other)
         refused = np.flatnonzero((fates > 0) & ~other)
         made = list(pieces(rows[taken], taken, source))
-        self.store.lake.append(made)
+        self.store.lake.append([*made, *self._rules(segment, source)])
         self.store.lake.append(pieces(rows[refused], refused, source, fates[refused]))
         self.touched |= {Part(piece.venue, piece.instrument, piece.day) for piece in made if piece.table == "trades"}
         self._record(index, segment, rows, fates, other, told)
@@ -111,6 +112,15 @@ class _Ingest:
             self.done.gaps += len(found)
         refresh(self.store, self.series)
         self.done.series = len(self.series)
+
+    def _rules(self, segment: TapeSegment, source: Source) -> Iterator[Piece]:
+        """The rules this tape says hold, of each instrument for which the lake has others or none."""
+        told, self.told_rules = self.told_rules, True
+        for at, instrument in enumerate(() if told else source.instruments):
+            piece = rules_of(instrument, at, source.origin, segment.first_ts)
+            before = self.store.lake.rules((piece.venue, piece.instrument), segment.first_ts)
+            if any(piece.frame[name][0] != before.get(name) for name in (*RULE_NAMES, "symbol")):
+                yield piece
 
     def _mark_duplicates(self, rows: Rows, fates: NDArray[np.int16], source: Source) -> None:
         """Sets TWICE on taken trades and bars that the lake, or an earlier row here, has already."""
@@ -193,7 +203,7 @@ def take_out(store: Store, origin: int) -> int:
     import polars as pl
 
     gone = 0
-    for table in (*CHANNELS, "quarantine"):
+    for table in (*CHANNELS, "quarantine", "rules"):
         for part in store.lake.parts(table):
             frame = store.lake.part(table, part)
             kept = frame.filter(pl.col("origin") != origin)

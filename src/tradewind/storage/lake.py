@@ -30,7 +30,7 @@ GROUP_ROWS = 1 << 17  # rows of a Parquet row group: an hour of a busy market, s
 LEVEL = 1  # of zstd
 DAY_NS = 86_400_000_000_000
 TIMES = ("ts_local", "ts_venue", "published_ns")
-DELTA_TYPES = {"Int8": "byte", "Int16": "short", "Int32": "integer", "Int64": "long"}
+DELTA_TYPES = {"String": "string", "Int8": "byte", "Int16": "short", "Int32": "integer", "Int64": "long"}
 UNSAFE = {ord(char): f"%{ord(char):02X}" for char in "%/\\:*?\"<>|#=[]{}^ '"}
 
 
@@ -212,6 +212,13 @@ class Lake:
         inside = event.is_between(start_ns, stop_ns - 1)
         return chosen.filter(inside | ((event <= 0) & pl.col("ts_local").is_between(start_ns, stop_ns - 1)))
 
+    def rules(self, series: tuple[str, str], at_ns: int) -> dict[str, Any]:
+        """The rules of an instrument that held at a time, as the row of the table; {} where none is known."""
+        import polars as pl
+
+        known = self.scan("rules", series).filter(pl.col("ts_local") <= at_ns).sort("ts_local").tail(1).collect()
+        return known.to_dicts()[0] if known.height else {}
+
     def digests(self, table: str) -> dict[Part, str]:
         """The canonical digest of every partition: of its rows in order of origin, not of how they lie in files."""
         return {part: digest_of(self.part(table, part)) for part in self.parts(table)}
@@ -279,8 +286,8 @@ def digest_of(frame: pl.DataFrame) -> str:
     found = hashlib.sha256()
     for name in sorted(ordered.columns):
         values = ordered[name].to_numpy()
-        found.update(f"{name}:{values.dtype.str}:{len(values)}\n".encode())
-        found.update(values.tobytes())
+        found.update(f"{name}:{ordered[name].dtype}:{len(values)}\n".encode())
+        found.update(values.tobytes() if values.dtype != object else "\n".join(values).encode())
     return found.hexdigest()
 
 

@@ -21,6 +21,7 @@ from tradewind.domain.rows import ROW, Rows
 if TYPE_CHECKING:
     import polars as pl
 
+TEXT = "text"
 PLACE = {"ts_local": "ts_local", "ts_venue": "ts_venue"}
 LINEAGE = {"marks": "marks"}
 LEVEL = {**PLACE, "side": "side", "price_units": "price", "quantity_units": "quantity"}
@@ -33,7 +34,7 @@ class Table(msgspec.Struct, frozen=True):
 
     name: str
     kinds: tuple[int, ...]
-    columns: dict[str, str]  # "" marks a column that `projected` computes
+    columns: dict[str, str]  # "" marks a number that is computed, TEXT a text
     about: str
 
 
@@ -84,7 +85,14 @@ MINUTES = Table(
     },
     "bars of a minute made from the trades that were taken; ts_venue is the bar's end",
 )  # fmt: skip
-TABLES = {table.name: table for table in (TRADES, QUOTES, DEPTH, BARS, FUNDING, STREAMS, OBSERVATIONS, QUARANTINE, MINUTES)}
+RULE_NAMES = ("tick", "lot", "min_quantity", "min_notional", "maker_fee_e7", "taker_fee_e7", "payoff", "proof")
+RULES = Table(
+    "rules",
+    (),
+    {**PLACE, **dict.fromkeys(("symbol", "base", "quote"), TEXT), **dict.fromkeys(RULE_NAMES, "")},
+    "trading rules of an instrument, as of ts_local; the fields are those of domain.instruments.Instrument",
+)
+TABLES = {table.name: table for table in (TRADES, QUOTES, DEPTH, BARS, FUNDING, STREAMS, OBSERVATIONS, QUARANTINE, MINUTES, RULES)}
 OF_KIND = {kind: table for table in TABLES.values() for kind in table.kinds}
 CHANNELS = {
     "trades": "trade", "quotes": "quote", "depth": "depth", "bars": "bar", "funding": "funding", "streams": "stream",
@@ -185,11 +193,22 @@ def schema(table: Table) -> dict[str, pl.DataType]:
 
     found: dict[str, pl.DataType] = {}
     for name, field in table.columns.items():
-        kind = ROW[field].str[1:] if field else ("i2" if name == "reason" else "i8")
-        found[name] = getattr(pl, NARROW[kind])()
+        kind = ROW[field].str[1:] if field in (ROW.names or ()) else ("i2" if name == "reason" else "i8")
+        found[name] = pl.String() if field == TEXT else getattr(pl, NARROW[kind])()
     for name in EXPONENTS:
         found[name] = pl.Int8()
     return {**found, "origin": pl.Int64(), "at": pl.Int32()}
+
+
+def rules_of(instrument: Instrument, at: int, origin: int, since_ns: int) -> Piece:
+    """The rules of a tape's instrument number `at`, as of a time."""
+    import polars as pl
+
+    told = {name: getattr(instrument, name) for name in (*RULE_NAMES, "symbol", "base", "quote", *EXPONENTS)}
+    row = {**told, "ts_local": since_ns, "ts_venue": since_ns, "origin": origin, "at": at}
+    kinds = schema(RULES)
+    frame = pl.DataFrame({name: [row[name]] for name in kinds}, schema=kinds)
+    return Piece(RULES.name, instrument.venue, short_name(instrument), day_text(since_ns // codes.DAY), frame)
 
 
 def reach(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
