@@ -154,7 +154,7 @@ def test_numbers_are_exactly_those_of_the_slow_way() -> None:
     taken = 0
     for text, exponent in numbers():
         layout = ['{"s":"', symbol(0), '","p":', each('"', PRICE, '"', message_row(2)), "}", end(2)]
-        scanner = Scanner([layout], [("A", exponent, 0)], 1)
+        scanner = Scanner([layout], [("A", 0, exponent, 0)], 1)
         rows = scanner.scan(f'{{"s":"A","p":["{text}"]}}'.encode(), 1)
         if rows is None:
             continue

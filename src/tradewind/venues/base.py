@@ -63,7 +63,7 @@ class Market:
 
     def _scanner(self) -> Scanner | None:
         layouts = self.layouts()
-        symbols = [(made.symbol, made.price_exponent, made.quantity_exponent) for made in self.instruments]
+        symbols = [(made.symbol, at, made.price_exponent, made.quantity_exponent) for at, made in enumerate(self.instruments)]
         return Scanner(layouts, symbols, len(self.carried)) if layouts else None
 
     def source(self, instrument: int, channel: str) -> int:

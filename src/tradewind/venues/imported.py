@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -112,6 +112,45 @@ class Grids:
         seen, multiples = self._traded.get(instrument, (0, np.zeros(len(_TENS), np.int64)))
         fitting = _TENS[multiples >= MOST_TRADES * seen]
         return int(fitting.max()) if seen >= ENOUGH_TO_INFER and len(fitting) else 0
+
+
+def merged(readers: Sequence[Iterator[Rows]]) -> Iterator[Rows]:
+    """The rows of several files, each in its own order of time, in one; of equal times the first file's come first."""
+    if len(readers) == 1:
+        yield from readers[0]
+        return
+    waiting = {index: part for index, reader in enumerate(readers) if (part := _some(reader)) is not None}
+    while waiting:
+        until, first = min((int(part["ts_local"][-1]), index) for index, part in waiting.items())
+        pieces = []
+        for index, part in list(waiting.items()):
+            cut = int(np.searchsorted(part["ts_local"], until, "right" if index <= first else "left"))
+            pieces.append(part[:cut])
+            rest = part[cut:] if cut < len(part) else _some(readers[index])
+            if rest is None:
+                del waiting[index]
+            else:
+                waiting[index] = rest
+        together = np.concatenate(pieces)
+        yield together[np.argsort(together["ts_local"], kind="stable")]
+
+
+def _some(reader: Iterator[Rows]) -> Rows | None:
+    return next((part for part in reader if len(part)), None)
+
+
+def gathered(parts: Iterable[Rows], enough: int) -> Iterator[Rows]:
+    """The same rows in pieces of at least `enough`, but for the last; the arrays are the taker's."""
+    pieces, count = list[Rows](), 0
+    for part in parts:
+        if len(part):
+            pieces.append(part)
+            count += len(part)
+        if count >= enough:
+            yield np.concatenate(pieces)
+            pieces, count = [], 0
+    if pieces:
+        yield np.concatenate(pieces)
 
 
 def _coarsest(divisor: int, exponent: int) -> tuple[int, int]:

@@ -38,10 +38,12 @@ from tradewind.venues.walk import (
     O_UNTIL,
     OP_WORDS,
     OPS,
+    R_AT,
     R_CHANNELS,
     R_FIRST,
     R_INSTRUMENT,
     R_LAYOUTS,
+    R_LINES,
     R_MASK,
     R_PRICE_EXPONENT,
     R_QUANTITY_EXPONENT,
@@ -50,6 +52,7 @@ from tradewind.venues.walk import (
     R_TIME,
     Words,
     scan,
+    scan_lines,
 )
 
 Part = tuple[int | str | tuple[str, str], ...]
@@ -174,11 +177,15 @@ _TEXT_FIELDS = {O_TEXT: (1,), O_MAYBE: (1,), O_PICK: (2, 3)}
 _JUMP_FIELDS = {O_ARRAY: (1,), O_NEXT: (1,), O_MAYBE: (3,)}
 
 
+Symbol = tuple[str, int, int, int]
+"""(name, index of the instrument, price exponent, quantity exponent)."""
+
+
 class Scanner:
     """One adapter's layouts and symbols, and the rows they fill."""
 
-    def __init__(self, layouts: Sequence[Layout], symbols: Sequence[tuple[str, int, int]], channels: int) -> None:
-        """`symbols` are (name, price exponent, quantity exponent) in the adapter's order."""
+    def __init__(self, layouts: Sequence[Layout], symbols: Sequence[Symbol], channels: int) -> None:
+        """`channels` an instrument has that many streams."""
         self.table = _table(layouts, symbols, channels)
         self._renew(BLOCK_ROWS)
 
@@ -198,13 +205,19 @@ class Scanner:
         self._left -= count
         return self._rows[at:stop]
 
+    def lines(self, text: bytes, at: int) -> tuple[Rows, int, int]:
+        """(rows, lines taken, where the next begins) of a recording's lines, until one is unusual (`walk.scan_lines`)."""
+        out = np.empty((len(text) - at) // LEAST_LEVEL_BYTES + 2, row.ROW)  # a page that is never written costs nothing
+        count = scan_lines(text, at, self.table, row.words(out))
+        return out[:count], int(self.table[R_LINES]), int(self.table[R_AT])
+
     def place(self, instrument: int, source: int, exponents: tuple[int, int]) -> None:
         """Say what a layout without a symbol is about."""
         self.table[R_INSTRUMENT], self.table[R_SOURCE] = instrument, source
         self.table[R_PRICE_EXPONENT], self.table[R_QUANTITY_EXPONENT] = exponents
 
 
-def _table(layouts: Sequence[Layout], symbols: Sequence[tuple[str, int, int]], channels: int) -> Words:
+def _table(layouts: Sequence[Layout], symbols: Sequence[Symbol], channels: int) -> Words:
     assembler, starts = _Assembler(), list[int]()
     for layout in layouts:
         starts.append(len(assembler.ops))
@@ -219,7 +232,7 @@ def _table(layouts: Sequence[Layout], symbols: Sequence[tuple[str, int, int]], c
     slots = 1 << max(3, (2 * len(symbols)).bit_length())
     slots_at = texts_at + len(assembler.texts)
     entries, table_of = list[int](), [0] * slots
-    for instrument, (name, price_exponent, quantity_exponent) in enumerate(symbols):
+    for name, instrument, price_exponent, quantity_exponent in symbols:
         letters = name.encode("utf-8")
         slot = _hash(letters) & (slots - 1)
         while table_of[slot]:

@@ -23,6 +23,7 @@ Words = NDArray[np.int64]
 # Registers: the first words of the table.
 R_PRICE, R_QUANTITY, R_SIDE, R_REF, R_FIRST, R_LAST, R_TIME, R_SNAPSHOT, R_SEQUENCE, R_SINK = range(10)
 R_INSTRUMENT, R_SOURCE, R_PRICE_EXPONENT, R_QUANTITY_EXPONENT, R_LAYOUTS, R_HINT, R_SYMBOLS, R_MASK, R_CHANNELS = range(10, 19)
+R_BLOCK, R_AT, R_LINES, R_LAST_LOCAL, R_CLAMPED = range(19, 24)  # of `scan_lines`
 LAYOUTS = 24  # where the places of the layouts begin
 MOST_LAYOUTS = 24
 OPS = LAYOUTS + MOST_LAYOUTS
@@ -39,6 +40,10 @@ MOST_SKIPPED = 96  # characters of a string that is passed over
 MOST_ROWS = 20_000  # of one message: the deepest snapshot has half as many
 STAMP_MICROSECONDS = 10_000_000_000_000  # a stamp from here on is in µs
 LAST_STAMP = 9_000_000_000_000_000
+NEWLINE = 10
+LOCAL_DIGITS = 19  # of a local time in ns
+EARLIEST, LATEST = 1_230_768_000_000_000_000, 4_102_444_800_000_000_000  # 2009 and 2100
+A_DAY = 86_400_000_000_000
 _EIGHTS = 0x0101010101010101  # the same byte eight times, by multiplication
 _HIGH = -0x7F7F7F7F7F7F7F80  # 0x80 eight times, as a signed word
 _MASKS = np.array([(1 << 8 * k) - 1 for k in range(8)], np.int64)  # of the first k bytes of a word
@@ -329,12 +334,11 @@ def _field(text: Any, at: int, table: Words, op: int, pc: int) -> int:
 
 
 @called
-def _walk(text: Any, ts_local: int, table: Words, out: Words, place: tuple[int, int]) -> int:
-    """Follows one layout from operation `pc`: how many rows it gave, or NO."""
-    pc, first = place
+def _walk(text: Any, ts_local: int, table: Words, out: Words, place: tuple[int, int, int]) -> int:
+    """Follows one layout from operation `pc` and byte `at`: how many rows it gave, or NO."""
+    pc, first, at = place
     begun = first
     n = first
-    at = 0
     while True:
         op = table[pc]
         a = table[pc + 1]
@@ -382,7 +386,9 @@ def _walk(text: Any, ts_local: int, table: Words, out: Words, place: tuple[int, 
                 return NO
             begun = n
         elif op == O_DONE:
-            return n - first if at == len(text) else NO
+            table[R_AT] = at
+            ended = at == len(text) or (table[R_BLOCK] != 0 and text[at] == NEWLINE)
+            return n - first if ended else NO
         else:
             at = _field(text, at, table, op, pc)
         if at == NO:
@@ -390,9 +396,10 @@ def _walk(text: Any, ts_local: int, table: Words, out: Words, place: tuple[int, 
         pc += OP_WORDS
 
 
-@entry
-def scan(text: Any, ts_local: int, table: Words, out: Words, first: int) -> int:
-    """Rows written to `out` from `first` on for the first layout that matches `text` whole, or -1."""
+@compiled
+def _frame(text: Any, ts_local: int, table: Words, out: Words, place: tuple[int, int]) -> int:
+    """Rows of the first layout that matches the frame at place[1], written from place[0] on, or NO."""
+    first, at = place
     count = table[R_LAYOUTS]
     hint = table[R_HINT]
     for k in range(count):
@@ -402,8 +409,53 @@ def scan(text: Any, ts_local: int, table: Words, out: Words, first: int) -> int:
         table[R_LAST] = 0
         table[R_REF] = 0
         table[R_TIME] = 0
-        found = _walk(text, ts_local, table, out, (table[LAYOUTS + layout], first))
+        found = _walk(text, ts_local, table, out, (table[LAYOUTS + layout], first, at))
         if found >= 0:
             table[R_HINT] = layout
-            return found
+            return int(found)
     return NO
+
+
+@entry
+def scan(text: Any, ts_local: int, table: Words, out: Words, first: int) -> int:
+    """Rows written to `out` from `first` on for the first layout that matches `text` whole, or -1."""
+    table[R_BLOCK] = 0
+    return int(_frame(text, ts_local, table, out, (first, 0)))
+
+
+@entry
+def scan_lines(text: Any, at: int, table: Words, out: Words) -> int:
+    """Rows of lines `local time in ns, a space, a frame` from byte `at` on, until one is unusual; R_LINES were taken, R_AT is next.
+
+    Local times never fall: an earlier one becomes R_LAST_LOCAL and is counted. One a day away from the venue's time (or from
+    the line before, where the venue tells none) is unusual.
+    """
+    table[R_BLOCK] = 1
+    table[R_LINES] = 0
+    n = 0
+    while at + LOCAL_DIGITS < len(text):
+        whole, end = _digits(text, at, MOST_DIGITS)
+        digit = int(text[end]) - 48
+        if end != at + MOST_DIGITS or not 0 <= digit <= 9 or text[end + 1] != 32:
+            break
+        ts_local = whole * 10 + digit
+        last = table[R_LAST_LOCAL]
+        if whole < EARLIEST // 10 or whole >= LATEST // 10:
+            break
+        found = _frame(text, max(ts_local, last), table, out, (n, end + 2))
+        if found < 0:
+            break
+        known = table[R_TIME] if table[R_TIME] > 0 else last
+        if known > 0 and abs(ts_local - known) >= A_DAY:
+            break
+        if table[R_AT] >= len(text):
+            break
+        if ts_local < last:
+            table[R_CLAMPED] += 1
+        else:
+            table[R_LAST_LOCAL] = ts_local
+        n += found
+        at = table[R_AT] + 1
+        table[R_LINES] += 1
+    table[R_AT] = at
+    return n

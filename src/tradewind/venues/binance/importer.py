@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from heapq import merge
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,29 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
-from tradewind.venues.binance import wire
+from tradewind.venues.base import NO_ROWS
+from tradewind.venues.binance import layouts, wire
 from tradewind.venues.binance.join import Join, Verdict
 from tradewind.venues.binance.market import EXPONENT, KIND, MARKS, REF, TS_LOCAL, VALUE, Batch, Built, to_ns
-from tradewind.venues.imported import Grids, Imported, Sink, Streams
+from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
 from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, blocks
+from tradewind.venues.scanner import Scanner
 from tradewind.venues.symbols import split_symbol
+from tradewind.venues.walk import R_CLAMPED, R_LAST_LOCAL
 
+BATCH_ROWS = 1 << 17
 BATCH_MESSAGES = 8_192
-BATCH_TEXTS = 1 << 18
 EARLIEST_NS, LATEST_NS = 1_230_768_000 * codes.SECOND, 4_102_444_800 * codes.SECOND  # 2009 and 2100
 NS_DIGITS = 19
 LINE_EXPECTED = "local time in ns, a space, a JSON message"
-Entry = tuple[int, int, int, str, wire.Message]
-"""(ts_local, index of the file, line, symbol, message)"""
+CHANNELS = ("depth", "quote", "trade")  # a row's source, until it is given its stream: instrument * 3 + place of the channel
+
+
+class _Slow:
+    """Messages that were decoded one by one, and where each stood."""
+
+    def __init__(self) -> None:
+        self.batch, self.lines = Batch(), list[int]()
 
 
 class BinanceImporter:
@@ -47,20 +54,15 @@ class BinanceImporter:
         self._last_id: dict[int, int] = {}  # per source of quotes and trades
         self._ignored: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._symbols: dict[str, int] = {}  # those with a quote asset we know, in the order read
         self._clock_lag = codes.NEVER  # smallest local minus venue time: below zero the local clock runs behind
         self._last_ts = 0
 
     def run(self, sink: Sink) -> Imported:
         """Read every file, give rows to `sink`. Raises BadData where a file holds nothing of this dialect."""
-        readers = [self._messages(index) for index in range(len(self.files))]
-        entries = readers[0] if len(readers) == 1 else merge(*readers, key=itemgetter(0))
-        batch, origins = Batch(), list[tuple[int, int]]()
-        for entry in entries:
-            self._put(entry, batch, origins)
-            if len(batch.heads) >= BATCH_MESSAGES or len(batch.texts) >= BATCH_TEXTS:
-                self._flush(batch, origins, sink)
-                batch, origins = Batch(), []
-        self._flush(batch, origins, sink)
+        readers = [self._rows(index) for index in range(len(self.files))]
+        for rows in gathered(merged(readers), BATCH_ROWS):
+            self._flush(rows, sink)
         for join in self._joins.values():
             join.end()
         settled = [self._grids.settle(index, made) for index, made in enumerate(self._streams.instruments)]
@@ -92,43 +94,89 @@ class BinanceImporter:
 
     # Lines to messages ------------------------------------------------------------------------------------------------
 
-    def _messages(self, file: int) -> Iterator[Entry]:
-        """Messages of one file, its times made non-decreasing; a snapshot takes the symbol of its file."""
-        path, symbols, waiting, last, taken = self.files[file], set[str](), list[Entry](), 0, 0
-        name = path.name
+    def _rows(self, file: int) -> Iterator[Rows]:
+        """Rows of one file in its order, times non-decreasing: known frames by the block, the others one by one."""
+        path, symbols, waiting = self.files[file], dict[str, int](), list[tuple[int, int, wire.DepthSnapshot]]()
+        scanner, slow, taken, last = self._scanner(symbols), _Slow(), 0, 0
         for number, lines in blocks(path, self._refusals, self._progress):
-            for at, line in enumerate(lines, number):
-                read = self._read(line, name, at) if line.strip() else None
-                if read is None:
-                    if not taken and at > MAX_USELESS_LINES:
+            text, at, k = b"\n".join([*lines, b""]), 0, 0
+            while k < len(lines):
+                scanner.table[R_LAST_LOCAL] = last
+                rows, count, at = scanner.lines(text, at) if symbols else (NO_ROWS, 0, at)
+                if count:
+                    yield self._close(slow, path.name)
+                    yield rows
+                    slow, taken, k, last = _Slow(), taken + count, k + count, int(scanner.table[R_LAST_LOCAL])
+                    continue
+                line, place = lines[k], number + k
+                at, k = at + len(line) + 1, k + 1
+                read = self._read(line, path.name, place) if line.strip() else None
+                if read is None or not _believable(*read, last):
+                    if read is not None:
+                        reason = "a local time days away from the venue's or the line before"
+                        self._refusals.add(reason, path.name, place, line)
+                    if not taken and place > MAX_USELESS_LINES:
                         raise self._useless(path)
                     continue
-                ts_local, message = read
-                if not _believable(ts_local, message, last):
-                    self._refusals.add("a local time days away from the venue's or the line before", name, at, line)
-                    continue
-                taken += 1
-                if ts_local < last:
-                    ts_local = last
-                    self._counts["clamped_ts_local"] += 1
-                last = ts_local
-                if isinstance(message, wire.DepthSnapshot):
-                    if len(symbols) == 1:
-                        yield ts_local, file, at, next(iter(symbols)), message
-                    elif symbols:
-                        self._refusals.add("a snapshot in a file of several symbols: whose is it?", path.name, at, line)
-                    else:
-                        waiting.append((ts_local, file, at, "", message))
-                    continue
-                symbols.add(message.symbol)
-                for early in waiting:
-                    yield *early[:3], message.symbol, early[4]
-                waiting.clear()
-                yield ts_local, file, at, message.symbol, message
+                taken, last = taken + 1, self._never_back(read[0], last)
+                known = len(symbols)
+                self._take(slow, (last, place, read[1]), (symbols, waiting), path.name)
+                if len(symbols) > known:
+                    self._counts["clamped_ts_local"] += int(scanner.table[R_CLAMPED])
+                    scanner = self._scanner(symbols)
+                if len(slow.lines) >= BATCH_MESSAGES:
+                    yield self._close(slow, path.name)
+                    slow = _Slow()
+        self._counts["clamped_ts_local"] += int(scanner.table[R_CLAMPED])
         for early in waiting:
-            self._refusals.add("a snapshot in a file without any symbol", path.name, early[2])
+            self._refusals.add("a snapshot in a file without any symbol", path.name, early[1])
         if taken == len(waiting):
             raise self._useless(path)
+        yield self._close(slow, path.name)
+
+    def _scanner(self, symbols: dict[str, int]) -> Scanner:
+        known = layouts.USDM if self.dialect == wire.USDM else layouts.SPOT
+        trades = layouts.USDM_TRADE if self.dialect == wire.USDM else layouts.SPOT_TRADE
+        return Scanner([*known, trades], [(name, index, EXPONENT, EXPONENT) for name, index in symbols.items()], len(CHANNELS))
+
+    def _never_back(self, ts_local: int, last: int) -> int:
+        self._counts["clamped_ts_local"] += ts_local < last
+        return max(ts_local, last)
+
+    def _take(
+        self,
+        slow: _Slow,
+        entry: tuple[int, int, wire.Message],
+        file: tuple[dict[str, int], list[tuple[int, int, wire.DepthSnapshot]]],
+        name: str,
+    ) -> None:
+        """One message to the batch; a snapshot takes the symbol of its file, or waits for it."""
+        (ts_local, line, message), (symbols, waiting) = entry, file
+        if not isinstance(message, wire.DepthSnapshot):
+            instrument = self._instrument(message.symbol, symbols, name, line)
+            if instrument is None:
+                return
+            for early in waiting:
+                self._put(slow, early, instrument)
+            waiting.clear()
+            self._put(slow, (ts_local, line, message), instrument)
+        elif len(symbols) == 1:
+            self._put(slow, (ts_local, line, message), next(iter(symbols.values())))
+        elif symbols:
+            self._refusals.add("a snapshot in a file of several symbols: whose is it?", name, line)
+        else:
+            waiting.append((ts_local, line, message))
+
+    def _instrument(self, symbol: str, symbols: dict[str, int], file: str, line: int) -> int | None:
+        """The number of a symbol among all that were read; None for one that cannot be understood."""
+        if symbol not in symbols:
+            try:
+                split_symbol(symbol)
+            except BadData as error:
+                self._refusals.add(error.what, file, line)
+                return None
+            symbols[symbol] = self._symbols.setdefault(symbol, len(self._symbols))
+        return symbols[symbol]
 
     def _read(self, line: bytes, file: str, at: int) -> tuple[int, wire.Message] | None:
         head, _, body = line.partition(b" ")
@@ -158,22 +206,24 @@ class BinanceImporter:
 
     # Messages to rows ---------------------------------------------------------------------------------------------------
 
-    def _put(self, entry: Entry, batch: Batch, origins: list[tuple[int, int]]) -> None:
-        ts_local, file, line, symbol, message = entry
-        try:
-            instrument = self._streams.instrument(symbol, self._make)
-        except BadData as error:
-            self._refusals.add(error.what, self.files[file].name, line)
-            return
+    def _put(self, slow: _Slow, entry: tuple[int, int, wire.Message], instrument: int) -> None:
+        (ts_local, line, message), batch = entry, slow.batch
+        source = instrument * len(CHANNELS)
         if isinstance(message, wire.BookTicker):
-            batch.ticker(message, ts_local, self._streams.source(instrument, "quote"), instrument)
+            batch.ticker(message, ts_local, source + 1, instrument)
         elif isinstance(message, wire.Trade):
-            batch.trade(message, ts_local, self._streams.source(instrument, "trade"), instrument)
+            batch.trade(message, ts_local, source + 2, instrument)
         elif isinstance(message, wire.DepthUpdate):
-            batch.depth(message, ts_local, self._streams.source(instrument, "depth"), instrument)
+            batch.depth(message, ts_local, source, instrument)
         else:
-            batch.snapshot(message, ts_local, self._streams.source(instrument, "depth"), instrument)
-        origins.append((file, line))
+            batch.snapshot(message, ts_local, source, instrument)
+        slow.lines.append(line)
+
+    def _close(self, slow: _Slow, file: str) -> Rows:
+        def refuse(index: int, reason: str, example: str) -> None:
+            self._refusals.add(reason, file, slow.lines[index], example)
+
+        return slow.batch.rows(refuse).rows if slow.lines else NO_ROWS
 
     def _make(self, symbol: str) -> Instrument:
         base, quote = split_symbol(symbol)
@@ -188,16 +238,22 @@ class BinanceImporter:
             proof=codes.PROOF_CHAIN,
         )
 
-    def _flush(self, batch: Batch, origins: list[tuple[int, int]], sink: Sink) -> None:
-        if not batch.heads:
-            return
+    def _settle(self, rows: Rows) -> None:
+        """Give rows the instruments and streams they belong to, numbered in the order of the tape."""
+        names, found = list(self._symbols), rows["source"]
+        kinds, first = np.unique(found, return_index=True)
+        streams = np.zeros(int(kinds[-1]) + 1, np.int16)
+        instruments = np.zeros_like(streams)
+        for kind in kinds[np.argsort(first)].tolist():
+            index = self._streams.instrument(names[kind // len(CHANNELS)], self._make)
+            streams[kind] = self._streams.source(index, CHANNELS[kind % len(CHANNELS)])
+            instruments[kind] = index
+        rows["source"], rows["instrument"] = streams[found], instruments[found]
 
-        def refuse(index: int, reason: str, example: str) -> None:
-            file, line = origins[index]
-            self._refusals.add(reason, self.files[file].name, line, example)
-
-        built = batch.rows(refuse)
-        keep = np.ones(len(built.rows), np.bool_)
+    def _flush(self, rows: Rows, sink: Sink) -> None:
+        self._settle(rows)
+        built = _built(rows)
+        keep = np.ones(len(rows), np.bool_)
         self._watch_ids(built, keep)
         rows = self._join(built, keep)
         if not len(rows):
@@ -256,6 +312,15 @@ class BinanceImporter:
         stamped = rows["ts_venue"] > 0
         if stamped.any():
             self._clock_lag = min(self._clock_lag, int((rows["ts_local"] - rows["ts_venue"])[stamped].min()))
+
+
+def _built(rows: Rows) -> Built:
+    """Messages of rows, each from a FIRST to the next."""
+    first = np.flatnonzero(rows["marks"] & codes.FIRST)
+    heads = np.zeros((len(first), TS_LOCAL + 1), np.int64)
+    for column, name in ((KIND, "kind"), (MARKS, "marks"), (REF, "ref"), (VALUE, "value"), (TS_LOCAL, "ts_local")):
+        heads[:, column] = rows[name][first]
+    return Built(rows, np.append(first, len(rows)), heads)
 
 
 def _believable(ts_local: int, message: wire.Message, last: int) -> bool:
