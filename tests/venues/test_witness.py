@@ -1,4 +1,4 @@
-"""The plain book finds what is planted: a break, a wrong quote, a wrong quantity, a crossed book."""
+"""The plain book and the compiled one find what is planted: a break, a wrong quote, a wrong quantity, a crossed book."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind.domain import codes
 from tradewind.domain.instruments import units
 from tradewind.domain.rows import Rows, rows
+from tradewind.venues.binance.importer import BinanceImporter
+from tradewind.venues.lines import Refusals
+from tradewind.venues.weighing import Weighing
 from tradewind.venues.witness import Findings, PlainBook, Witness
 
 Level = tuple[int, int, int]  # side, price, quantity
@@ -38,8 +42,10 @@ def quote(bid: tuple[int, int], ask: tuple[int, int], ref: int) -> Rows:
 
 
 def findings(messages: list[Rows], proof: int = codes.PROOF_CHAIN, kept: int = 0) -> Findings:
-    witness = Witness()
-    witness.read(np.concatenate(messages), {0: proof}, {0: kept})
+    witness, weighing = Witness(), Weighing()
+    for one in (witness, weighing):
+        one.read(np.concatenate(messages), {0: proof}, {0: kept})
+    assert weighing.findings == witness.findings
     return witness.findings
 
 
@@ -126,3 +132,22 @@ def test_remembered_best_equals_searched_best(levels: list[Level]) -> None:
         for which, pick in ((codes.BUY, max), (codes.SELL, min)):
             expected = pick(book.sides[which], default=0)
             assert book.best(which) == (expected, book.sides[which].get(expected, 0))
+
+
+@pytest.mark.parametrize("name", ["spot_btcusdt", "usdm_btcusdt"])
+def test_both_find_the_same_in_a_damaged_recording(shared_data: Path, name: str) -> None:
+    path = shared_data / "ws" / "binance_hftbacktest" / f"{name}_20240808.gz"
+    pieces, witness, weighing = list[Rows](), Witness(), Weighing()
+    importer = BinanceImporter("binance-usdm" if name.startswith("usdm") else "binance", [path], Refusals())
+    importer.run(pieces.append)
+    draw = np.random.default_rng(3)
+    for piece in pieces:
+        whole = piece[:60_000]
+        whole = whole[: np.flatnonzero(whole["marks"] & codes.LAST)[-1] + 1]
+        changed = draw.integers(0, len(whole), 40)
+        whole["quantity"][changed] += 1
+        whole["value"][draw.integers(0, len(whole), 20)] += 1
+        for one in (witness, weighing):
+            one.read(whole, *importer.proofs())
+    assert weighing.findings == witness.findings
+    assert witness.findings.book_comparisons > 30 and witness.findings.book_mismatches > 0

@@ -25,7 +25,8 @@ from tradewind.venues.imported import Imported, Sink
 from tradewind.venues.kraken.importer import KrakenImporter
 from tradewind.venues.lines import Progress, Refusals
 from tradewind.venues.ohlcv.importer import BarImporter
-from tradewind.venues.witness import Findings, Witness
+from tradewind.venues.weighing import Weighing
+from tradewind.venues.witness import Findings
 
 FORMATS = ("binance", "binance-usdm", "kraken", "ohlcv")
 PLANNED = ("coinbase", "cryptofeed")
@@ -73,7 +74,7 @@ def import_files(
     _check_out(out)
     refusals = Refusals()
     importer = _importer(format, _expand(format, files), refusals, progress)
-    witness = Witness()
+    witness = Weighing()
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out.parent) as spool:

@@ -51,7 +51,7 @@ def _place(keys: Any, key: int, n: int) -> int:
 
 
 @compiled
-def _put(state: Words, levels: Words, side: int, price: int, quantity: int) -> None:
+def put(state: Words, levels: Words, side: int, price: int, quantity: int) -> None:
     """Sets one level; quantity 0 removes it."""
     keys = levels[side]
     quantities = levels[2 + side]
@@ -86,7 +86,7 @@ def _put(state: Words, levels: Words, side: int, price: int, quantity: int) -> N
 
 
 @called
-def _cut(state: Words, levels: Words) -> None:
+def cut(state: Words, levels: Words) -> None:
     """A venue that keeps only the best levels says nothing of what falls out of them."""
     kept = state[S_KEPT]
     for side in range(2):
@@ -99,7 +99,7 @@ def _cut(state: Words, levels: Words) -> None:
 
 
 @called
-def _checksum(state: Words, levels: Words) -> int:
+def checksum(state: Words, levels: Words) -> int:
     """CRC32 over the ten best asks, then the ten best bids: bare digits of price and quantity (Kraken, book v2)."""
     crc = CRC32_START
     for side in (SELL, BUY):
@@ -160,15 +160,15 @@ def judge(rows: Any, state: Words, levels: Words) -> int:
     if first.marks & EMPTY == 0:
         for k in range(rows.size):
             row = rows[k]
-            _put(state, levels, int(row.side), row.price, row.quantity)
+            put(state, levels, int(row.side), row.price, row.quantity)
     state[S_SYNCED] = 1
     state[S_LAST] = first.ref
     state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0
     if state[S_KEPT] > 0:
-        _cut(state, levels)
+        cut(state, levels)
     if state[S_PROOF] == PROOF_CRC32:
         state[S_CHECKED] += 1
-        if _checksum(state, levels) != rows[rows.size - 1].value:
+        if checksum(state, levels) != rows[rows.size - 1].value:
             state[S_SYNCED] = 0
             return GAP
     return ANEW if first.marks & SNAPSHOT else PASS
