@@ -63,11 +63,14 @@ class Streams:
 
     def number(self, rows: Rows) -> None:
         """Fill `stream_seq`: dense per source, from 1, in the order of `rows`."""
-        for source in np.unique(rows["source"]):
-            at = np.flatnonzero(rows["source"] == source)
+        sources = np.ascontiguousarray(rows["source"])
+        numbers = np.zeros(len(rows), np.int32)
+        for source in np.flatnonzero(np.bincount(sources, minlength=1)).tolist():
+            at = np.flatnonzero(sources == source)
             first = self.next_seq[source]
-            rows["stream_seq"][at] = np.arange(first, first + len(at))
+            numbers[at] = np.arange(first, first + len(at))
             self.next_seq[source] = first + len(at)
+        rows["stream_seq"] = numbers
 
 
 class Grids:
@@ -79,16 +82,18 @@ class Grids:
 
     def see(self, rows: Rows) -> None:
         """Take in the prices and quantities of market rows."""
-        real = rows[(rows["marks"] & codes.EMPTY) == 0]
-        for instrument in np.unique(real["instrument"]):
-            mine = real[real["instrument"] == instrument]
-            price, quantity, count = self._grids.get(instrument, (0, 0, 0))
+        real = (rows["marks"] & codes.EMPTY) == 0
+        columns = {name: rows[name][real] for name in ("instrument", "price", "quantity", "kind")}
+        for instrument in np.unique(columns["instrument"]):
+            mine = columns["instrument"] == instrument
+            prices, quantities = columns["price"][mine], columns["quantity"][mine]
+            price, quantity, count = self._grids.get(int(instrument), (0, 0, 0))
             self._grids[int(instrument)] = (
-                int(np.gcd(price, np.gcd.reduce(mine["price"]))),
-                int(np.gcd(quantity, np.gcd.reduce(mine["quantity"]))),
-                count + len(mine),
+                int(np.gcd(price, np.gcd.reduce(prices))),
+                int(np.gcd(quantity, np.gcd.reduce(quantities))),
+                count + len(prices),
             )
-            trades = mine["quantity"][mine["kind"] == codes.TRADE]
+            trades = quantities[columns["kind"][mine] == codes.TRADE]
             seen, multiples = self._traded.get(int(instrument), (0, np.zeros(len(_TENS), np.int64)))
             self._traded[int(instrument)] = (seen + len(trades), multiples + (trades[:, None] % _TENS == 0).sum(axis=0))
 

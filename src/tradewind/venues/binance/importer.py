@@ -287,6 +287,8 @@ class BinanceImporter:
                 held["ts_local"] = heads[index, TS_LOCAL]
             pieces += [rows[cut:end][keep[cut:end]], *released]
             cut = end
+        if not pieces and keep.all():
+            return rows
         return np.concatenate([*pieces, rows[cut:][keep[cut:]]])
 
     def _watch_ids(self, built: Built, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
