@@ -10,7 +10,8 @@ import json
 import sys
 from typing import Any
 
-SYMBOLS = {"binance": "BTC/USDT", "kraken": "BTC/USD", "coinbase": "BTC/USD"}
+SYMBOLS = {"binance": "BTC/USDT", "binance-usdm": "BTC/USDT:USDT", "kraken": "BTC/USD", "coinbase": "BTC/USD"}
+CLASSES = {"binance-usdm": "binanceusdm"}  # elsewhere the name is the class
 UPDATES = 8
 WAIT_S = 20.0
 
@@ -29,10 +30,10 @@ def moved(urls: Any, rest: str, ws: str) -> Any:
 def exchange(name: str, address: dict[str, str]) -> Any:
     import ccxt.pro  # a second, and a hundred megabytes: never in the process of the tests
 
-    made = getattr(ccxt.pro, name)({"enableRateLimit": True})
+    made = getattr(ccxt.pro, CLASSES.get(name, name))({"enableRateLimit": True})
     made.urls["api"] = moved(made.urls["api"], address["rest"], address["ws"])
-    if name == "binance":
-        made.options["fetchMarkets"] = {"types": ["spot"]}
+    if name.startswith("binance"):
+        made.options["fetchMarkets"] = {"types": ["spot" if name == "binance" else "linear"]}
         made.options["fetchMargins"] = made.has["fetchCurrencies"] = False
     return made
 

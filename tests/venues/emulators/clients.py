@@ -125,6 +125,7 @@ def put(side: Side, price: Any, size: Any) -> None:
 class Binance(Naive):
     venue, symbol = "binance", "BTC/USDT"
     path = "/stream?streams=btcusdt@depth@100ms/btcusdt@trade"
+    book_path = "/api/v3/depth?symbol=BTCUSDT&limit=5000"
     joined = 0  # the last change it has
 
     async def take(self, told: Any) -> None:
@@ -143,11 +144,15 @@ class Binance(Naive):
                 self.joined = data["u"]
 
     async def join(self) -> None:
-        async with self.http.get(self.rest + "/api/v3/depth?symbol=BTCUSDT&limit=5000") as answer:
+        async with self.http.get(self.rest + self.book_path) as answer:
             found = json.loads(await answer.text())
         self.joined = found["lastUpdateId"]
         self.bids = dict(found["bids"])
         self.asks = dict(found["asks"])
+
+
+class Usdm(Binance):
+    venue, book_path = "binance-usdm", "/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
 
 
 class Kraken(Naive):

@@ -33,31 +33,31 @@ def seen() -> dict[str, tuple[Any, Market]]:
             out, err = await asyncio.wait_for(child.communicate(), 120)
             assert child.returncode == 0, err.decode()[-3000:]
             told = json.loads(out)
-            return {name: (told[name], sandbox.market(name, symbol)) for name, symbol in SYMBOLS.items()}
+            return {name: (told[name], sandbox.market(name, symbol.split(":", maxsplit=1)[0])) for name, symbol in SYMBOLS.items()}
 
     return asyncio.run(run())
 
 
 @pytest.mark.scenario
-@pytest.mark.parametrize("venue", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("venue", ["binance", "binance-usdm", "kraken", "coinbase"])
 def test_ccxt_reads_everything(venue: str, seen: dict[str, tuple[Any, Market]]) -> None:
     told, market = seen[venue]
     listing = market.listing
-    tick, lot = 10.0**-listing.price_decimals, 10.0**-listing.size_decimals
+    unit, lot = 10.0**-listing.price_decimals, 10.0**-listing.size_decimals
     assert SYMBOLS[venue] in told["markets"]
-    assert told["precision"] == pytest.approx([tick, lot])
+    assert told["precision"] == pytest.approx([unit * listing.tick, lot])
     assert told["active"] is True
     assert told["min"] == pytest.approx(listing.min_size * lot)
     for side, rows in enumerate(told["book"]):
         levels = {(change.side, change.price) for change in market.changes} | {(side, price) for price in market.book.sizes[side]}
-        assert all((side, round(row[0] / tick)) in levels for row in rows)
+        assert all((side, round(row[0] / unit)) in levels for row in rows)
     assert len(told["candles"]) > 100
     assert told["candles"] == sorted(told["candles"])
     assert all(low <= min(first, last) <= max(first, last) <= high for _, first, high, low, last, _ in told["candles"])
 
 
 @pytest.mark.scenario
-@pytest.mark.parametrize("venue", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("venue", ["binance", "binance-usdm", "kraken", "coinbase"])
 def test_ccxt_watches_book_and_trades(venue: str, seen: dict[str, tuple[Any, Market]]) -> None:
     told, market = seen[venue]
     assert told["watched"]["bad"] == 0

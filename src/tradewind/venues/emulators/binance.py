@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .binance_rest import INTERVALS, LIMIT, MS, Binance, aggregate_info, aggregated, compact, kline, price, size, weight_of
+from .binance_rest import INTERVALS, LIMIT, MS, Binance, aggregate_info, aggregated, compact, kline, price, size, touch, weight_of
 from .book import ASK, BID, Market, Trade
 from .clock import SECOND_NS
-from .faults import Faults
+from .faults import Faults, Levels
 from .flow import Happening
 from .limits import Rolling, Weights
 from .listings import Listing
@@ -33,13 +33,16 @@ class BinanceVenue(Venue):
 
     name = "binance"
     bans = True
+    limit = LIMIT  # of weight a minute
+    messages_per_s = MESSAGES_PER_S
+    ping_every_ns, pong_within_ns = PING_EVERY_NS, PONG_WITHIN_NS
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
         super().__init__(stage, faults, seed)
         self.connects = Rolling(300, 300)
-        self.weights = Weights(LIMIT)
+        self.weights = Weights(self.limit)
         self._named = {market.listing.base + market.listing.quote: market for market in self.markets.values()}
-        self._rest = Binance(self._named, self.histories, lambda: self.stamp(stage.now_ns), faults.book)
+        self._rest = self._answers()
         self._streams: dict[str, dict[Session, None]] = {}
         self._touches: dict[str, tuple[Any, Any]] = {}
         self._pending: dict[tuple[str, int], dict[tuple[int, int], int]] = {}
@@ -47,12 +50,19 @@ class BinanceVenue(Venue):
         self._tenths = 0
         stage.every(TENTH_NS, self._tenth)
 
+    def _answers(self) -> Binance:
+        return Binance(self._named, self.histories, lambda: self.stamp(self.stage.now_ns), self.faults.book)
+
+    def weight(self, path: str, query: Mapping[str, str]) -> int:
+        """What a request costs."""
+        return weight_of(path, query)
+
     # REST -------------------------------------------------------------------------------------------------------------
 
     def rest(self, path: str, query: Mapping[str, str]) -> Reply:
         """The answer, or the refusal of a client that asked too much."""
         now_ns = self.stage.now_ns
-        status = self.weights.charge(weight_of(path, query), now_ns)
+        status = self.weights.charge(self.weight(path, query), now_ns)
         used = str(self.weights.used + self.faults.foreign_weight())
         headers = {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used, "x-mbx-uuid": f"{now_ns:032x}"}
         if status == 200:
@@ -69,7 +79,7 @@ class BinanceVenue(Venue):
             return Reply(
                 compact({"code": -1003, "msg": text + " Please use WebSocket Streams for live updates to avoid bans."}), 418
             )
-        text = f"Too much request weight used; current limit is {LIMIT} request weight per 1 MINUTE."
+        text = f"Too much request weight used; current limit is {self.limit} request weight per 1 MINUTE."
         text += " Please use WebSocket Streams for live updates to avoid polling the API."
         return Reply(compact({"code": -1003, "msg": text}), 429)
 
@@ -81,7 +91,7 @@ class BinanceVenue(Venue):
 
     def welcome(self, session: Session) -> None:
         """Subscribes what the address names."""
-        session.rate = Rolling(MESSAGES_PER_S, 1.0)
+        session.rate = Rolling(self.messages_per_s, 1.0)
         path = session.path.strip("/").split("/")
         session.facts["combined"] = path[0] == "stream"
         session.facts["unit"] = 1_000 if session.query.get("timeUnit", "").lower() == "microsecond" else MS
@@ -146,7 +156,7 @@ class BinanceVenue(Venue):
 
     def _join(self, session: Session, stream: str) -> None:
         session.topics[stream] = True
-        heard = self._given(stream)
+        heard = self._given(stream, session)
         if heard:
             self._streams.setdefault(heard, {})[session] = None
         session.facts.setdefault("given", {})[stream] = heard
@@ -155,7 +165,7 @@ class BinanceVenue(Venue):
         session.topics.pop(stream, None)
         self._streams.get(session.facts["given"].pop(stream, ""), {}).pop(session, None)
 
-    def _given(self, stream: str) -> str:
+    def _given(self, stream: str, session: Session) -> str:
         """The stream a client gets for the one it asks."""
         name, _, what = stream.partition("@")
         market = self._named.get(name.upper())
@@ -204,24 +214,19 @@ class BinanceVenue(Venue):
     def _tell_trades(self, symbol: str, listing: Listing, trades: list[Trade], ts_ns: int) -> None:
         stream = symbol.lower() + "@trade"
         for trade in trades if stream in self._streams else ():
-            self.say(stream, symbol, trade_event(symbol, listing, trade, ts_ns))
+            self.say(stream, symbol, self.trade_told(symbol, listing, trade, ts_ns))
         stream = symbol.lower() + "@aggTrade"
         for group in aggregated(trades) if stream in self._streams else ():
-            told = aggregate_info(listing, group, "T")
-            self.say(stream, symbol, {"e": "aggTrade", "E": Ns(ts_ns), "s": symbol, **told, "T": Ns(ts_ns)})
+            self.say(stream, symbol, self.aggregate_told(symbol, listing, group, ts_ns))
 
     def _tell_touch(self, symbol: str, market: Market) -> None:
         best = (market.book.top(BID, 1), market.book.top(ASK, 1))
         if best == self._touches.get(symbol) or not all(best):
             return
         self._touches[symbol] = best
-        stream, listing = symbol.lower() + "@bookTicker", market.listing
+        stream = symbol.lower() + "@bookTicker"
         if stream in self._streams:
-            (bid, bid_size), (ask, ask_size) = best[0][0], best[1][0]
-            self.say(stream, symbol, {
-                "u": market.number, "s": symbol, "b": price(listing, bid), "B": size(listing, bid_size),
-                "a": price(listing, ask), "A": size(listing, ask_size),
-            })  # fmt: skip
+            self.say(stream, symbol, self.touch_told(symbol, market))
 
     def _tenth(self, ts_ns: int) -> None:
         self._tenths += 1
@@ -240,7 +245,7 @@ class BinanceVenue(Venue):
         stream = symbol.lower() + ("@depth@100ms" if speed == 1 else "@depth")
         if stream in self._streams:
             levels = self.faults.levels(market, sorted_levels(changed))
-            self.say(stream, symbol, depth_event(symbol, market.listing, (first, market.number), levels, self.stamp(ts_ns)))
+            self.say(stream, symbol, self.depth_told(symbol, market, (first, market.number), levels, self.stamp(ts_ns)))
 
     def _tell_partial(self, symbol: str, market: Market, speed: int) -> None:
         for count in (5, 10, 20):
@@ -257,10 +262,29 @@ class BinanceVenue(Venue):
             if symbol.upper() in self._named and interval in INTERVALS:
                 self._tell_bar(stream, symbol.upper(), interval, ts_ns)
 
+    # What events look like --------------------------------------------------------------------------------------------
+
+    def depth_told(self, symbol: str, market: Market, ids: tuple[int, int], levels: Levels, ts_ns: int) -> dict[str, Any]:
+        """A diff; `ids` are the numbers of its first and its last change."""
+        return depth_event(symbol, market.listing, ids, levels, ts_ns)
+
+    def trade_told(self, symbol: str, listing: Listing, trade: Trade, ts_ns: int) -> dict[str, Any]:
+        """A trade."""
+        return trade_event(symbol, listing, trade, ts_ns)
+
+    def aggregate_told(self, symbol: str, listing: Listing, group: list[Trade], ts_ns: int) -> dict[str, Any]:
+        """Trades of one taker at one price."""
+        return {"e": "aggTrade", "E": Ns(ts_ns), "s": symbol, **aggregate_info(listing, group, "T"), "T": Ns(ts_ns)}
+
+    def touch_told(self, symbol: str, market: Market) -> dict[str, Any]:
+        """The best bid and ask."""
+        return {"u": market.number, "s": symbol, **touch(market, "b", "B", "a", "A")}
+
     def _keep_alive(self, session: Session, ts_ns: int) -> None:
-        if ts_ns - session.pong_ns > PING_EVERY_NS + PONG_WITHIN_NS:
+        every_ns = self.ping_every_ns
+        if ts_ns - session.pong_ns > every_ns + self.pong_within_ns:
             session.end(POLICY, "Pong timeout")
-        elif (ts_ns - session.opened_ns) // SECOND_NS % 20 == 0 and ts_ns - session.opened_ns >= PING_EVERY_NS:
+        elif (ts_ns - session.opened_ns) % every_ns < SECOND_NS and ts_ns - session.opened_ns >= every_ns:
             session.ping(str(ts_ns // MS).encode())
 
     def _tell_bar(self, stream: str, symbol: str, interval: str, ts_ns: int) -> None:
@@ -315,9 +339,7 @@ def sorted_levels(changed: dict[tuple[int, int], int]) -> tuple[list[tuple[int, 
     return bids, sorted((level, there) for (side, level), there in changed.items() if side == ASK)
 
 
-def depth_event(
-    symbol: str, listing: Listing, ids: tuple[int, int], levels: tuple[list[tuple[int, int]], list[tuple[int, int]]], ts_ns: int
-) -> dict[str, Any]:
+def depth_event(symbol: str, listing: Listing, ids: tuple[int, int], levels: Levels, ts_ns: int) -> dict[str, Any]:
     """A diff of the book; `ids` are its first and its last change."""
     told = [[[price(listing, level), size(listing, there)] for level, there in side] for side in levels]
     return {"e": "depthUpdate", "E": Ns(ts_ns), "s": symbol, "U": ids[0], "u": ids[1], "b": told[0], "a": told[1]}

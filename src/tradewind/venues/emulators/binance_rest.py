@@ -46,12 +46,12 @@ def refused(code: int, message: str, status: int = 400) -> Reply:
 
 def price(listing: Listing, units: int) -> str:
     """A price of the pair."""
-    return fixed(units, listing.price_decimals, SHOWN)
+    return fixed(units, listing.price_decimals, max(listing.zeros_to, listing.price_decimals))
 
 
 def size(listing: Listing, units: int) -> str:
     """A size of the pair."""
-    return fixed(units, listing.size_decimals, SHOWN)
+    return fixed(units, listing.size_decimals, max(listing.zeros_to, listing.size_decimals))
 
 
 def value(listing: Listing, units: int) -> str:
@@ -80,34 +80,37 @@ def weight_of(path: str, query: Mapping[str, str]) -> int:
 class Binance:
     """The endpoints, over markets by the venue's symbol."""
 
+    root = "/api/v3/"
+
     def __init__(
         self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int], book: Shown
     ) -> None:
         self._markets, self._histories, self._now_ns, self._book = markets, histories, now_ns, book
         self._routes: dict[str, Callable[[Mapping[str, str]], Any]] = {
-            "/api/v3/ping": lambda _: {},
-            "/api/v3/time": lambda _: {"serverTime": now_ns() // MS},
-            "/api/v3/exchangeInfo": self._info,
-            "/api/v3/ticker/24hr": lambda query: self._each(query, self._day),
-            "/api/v3/ticker/price": lambda query: self._each(query, self._last),
-            "/api/v3/ticker/bookTicker": lambda query: self._each(query, self._touch),
+            "ping": lambda _: {},
+            "time": lambda _: {"serverTime": now_ns() // MS},
+            "exchangeInfo": self._info,
+            "ticker/24hr": lambda query: self._each(query, self._day),
+            "ticker/price": lambda query: self._each(query, self._last),
+            "ticker/bookTicker": lambda query: self._each(query, self._touch),
         }
         self._of_one: dict[str, Callable[[Market, Mapping[str, str]], Any]] = {
-            "/api/v3/depth": self.depth,
-            "/api/v3/trades": self._trades,
-            "/api/v3/historicalTrades": self._old_trades,
-            "/api/v3/aggTrades": self._aggregates,
-            "/api/v3/klines": self._klines,
-            "/api/v3/uiKlines": self._klines,
-            "/api/v3/avgPrice": lambda market, _: {"mins": 5, "price": self._average(market), "closeTime": now_ns() // MS},
+            "depth": self.depth,
+            "trades": self._trades,
+            "historicalTrades": self._old_trades,
+            "aggTrades": self._aggregates,
+            "klines": self._klines,
+            "uiKlines": self._klines,
+            "avgPrice": lambda market, _: {"mins": 5, "price": self._average(market), "closeTime": now_ns() // MS},
         }
 
     def answer(self, path: str, query: Mapping[str, str]) -> Reply:
         """The body for a path that is within the limits."""
-        if path in self._routes:
-            found = self._routes[path](query)
-        elif path in self._of_one:
-            found = self._one(query, self._of_one[path])
+        name = path.removeprefix(self.root)
+        if name in self._routes:
+            found = self._routes[name](query)
+        elif name in self._of_one:
+            found = self._one(query, self._of_one[name])
         else:
             return Reply("<html><head><title>404 Not Found</title></head></html>", 404)
         return found if isinstance(found, Reply) else Reply(compact(found))

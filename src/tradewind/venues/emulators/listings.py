@@ -15,6 +15,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     tick: int = 1  # prices are multiples of it
     min_size: int = 1
     min_notional: str = "5"
+    zeros_to: int = 8  # Binance writes spot numbers with so many digits, whatever the tick
     status: str = "online"  # online | halted | cancel_only | delisted
 
     @property
@@ -42,4 +43,8 @@ COINBASE = (
     Listing(base="ETH", quote="USD", price_decimals=2, size_decimals=8, min_notional="1"),
     Listing(base="USDT", quote="USD", price_decimals=5, size_decimals=2, min_notional="1"),
 )
-LISTINGS = {"binance": BINANCE, "kraken": KRAKEN, "coinbase": COINBASE}
+USDM = (
+    Listing(base="BTC", quote="USDT", price_decimals=2, size_decimals=3, tick=10, zeros_to=0),
+    Listing(base="ETH", quote="USDT", price_decimals=2, size_decimals=3, zeros_to=0),
+)
+LISTINGS = {"binance": BINANCE, "binance-usdm": USDM, "kraken": KRAKEN, "coinbase": COINBASE}

@@ -26,9 +26,15 @@ from .replay import Recording, Replay, Source
 from .script import Fault, checked
 from .server import Server
 from .stage import Stage
+from .usdm import UsdmVenue
 from .venue import Venue
 
-VENUES: dict[str, type[Venue]] = {"binance": BinanceVenue, "kraken": KrakenVenue, "coinbase": CoinbaseVenue}
+VENUES: dict[str, type[Venue]] = {
+    "binance": BinanceVenue,
+    "binance-usdm": UsdmVenue,
+    "kraken": KrakenVenue,
+    "coinbase": CoinbaseVenue,
+}
 SLICE_S = 0.01  # how often the stage catches up with the clock
 WARM_UP_NS = 20 * SECOND_NS  # played before the doors open, so that there are trades to ask for
 
