@@ -274,6 +274,17 @@ def test_broken_pipe_is_quiet(tmp_path: Path) -> None:
     assert b"Exception ignored" not in told.stderr
 
 
+def test_a_reader_of_words_that_went_away_is_quiet_too(tmp_path: Path) -> None:
+    """`tradewind doctor 2>&1 | head`: what people read goes to stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = [sys.executable, "-m", "tradewind.cli", "doctor"]
+    told = subprocess.run(words, stdout=subprocess.PIPE, stderr=writer, env=environment, cwd=tmp_path, timeout=60)
+    os.close(writer)
+    assert (told.returncode, told.stdout) == (141, b"")
+
+
 def test_every_command_has_help(run: Callable[..., Any]) -> None:
     for command in COMMANDS:
         told = run(*command.name.split(" "), "--help")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind.domain.errors import BadUse
+from tradewind.engine.prelude import Setup
 from tradewind.runtime import config
 from tradewind.runtime.config import Config, Money, Override, Parameter, Size, Strategy, reference, units
 from tradewind.runtime.config.lines import key_lines, line_of
@@ -291,6 +292,11 @@ def test_page_is_made_from_the_schema(repo: Path) -> None:
     made = reference.page()
     assert (repo / "docs" / "configuration.md").read_text(encoding="utf-8") == made, "make it again: reference.page()"
     assert all(f"`{path[-1]}`" in made or dotted(path[-2:]) in made for path, _, _ in leaves(Config()))
+
+
+def test_a_setup_of_its_own_has_the_collars_of_the_configuration() -> None:
+    collar = Config().risk.collar_bps
+    assert Setup(instruments=(), reporting="USD", strategies=()).collars_bp == (collar.A, collar.B, collar.C)
 
 
 def test_configuration_goes_into_json() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted import MS, Stage, instrument
-from tradewind.domain import codes, reasons
+from tradewind.domain import codes, layout, reasons
 from tradewind.domain.codes import BUY, CANCEL, SELL, SUBMIT
 from tradewind.strategy.library import market_maker
 
@@ -189,3 +189,17 @@ def test_a_full_inventory_only_unwinds() -> None:
     assert targets(stage, BUY)[0][1] == 0
     assert targets(stage, SELL)[0][1] == 200
     assert stage.s["noted"][0, 0]["code"] == reasons.INVENTORY_FULL
+
+
+def test_it_says_whether_it_has_no_size_or_no_weight() -> None:
+    stage = maker(quantity=0.0)
+    shown(stage)
+    stage.s["size_of"]["quantity"][:] = 3
+    stage.s["fact"]["rule"][0, layout.LOT] = 10
+    stage.wait(100 * MS)
+    noted = stage.s["noted"][0, 0]
+    assert (noted["code"], noted["measured"], noted["threshold"]) == (reasons.NOT_SIZED, 3.0, 10.0)
+    stage.s["size_of"]["quantity"][:] = 30
+    stage.s["share"]["weight"][:] = 0
+    stage.wait(100 * MS)
+    assert stage.s["noted"][0, 0]["code"] == reasons.WEIGHT_ZERO

@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:
         # What still lies in the buffer has no reader; without this the interpreter would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), emit.out.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (emit.out, emit.err):
+            os.dup2(nowhere, stream.fileno())
         return PIPE_BROKEN
 
 

@@ -127,7 +127,12 @@ class Emit:
         """Where people read: stderr."""
         from rich.console import Console
 
-        return Console(file=self.err, highlight=False, markup=False, emoji=False)
+        class Quiet(Console):
+            def on_broken_pipe(self) -> None:
+                """A reader that went away is told to `main`; rich itself would end the process with code 1."""
+                raise BrokenPipeError
+
+        return Quiet(file=self.err, highlight=False, markup=False, emoji=False)
 
 
 def blocks_of(data: Mapping[str, Any]) -> list[Block]:

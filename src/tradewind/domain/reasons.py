@@ -35,6 +35,7 @@ ANSWER_EXPIRED = 53
 NOT_ASKED = 54
 WEIGHT_ZERO = 55
 ASKED_NO_CHANGE = 56
+NOT_SIZED = 57
 
 # Refusals of the risk review --------------------------------------------------------------------------------------------
 HALTED_BY_LADDER = 80
@@ -146,6 +147,7 @@ SENTENCES = {
     ANSWER_EXPIRED: "the strategy's answer came too late",
     NOT_ASKED: "nothing it listens to had happened yet",
     ASKED_NO_CHANGE: "it was asked at its last closed bar, at close {measured:g}, and wished no change",
+    NOT_SIZED: "its size, {measured:g} quantity units, held no lot of {threshold:g}: not sized yet, or too little capital",
     WEIGHT_ZERO: "the selector gave it no weight",
     HALTED_BY_LADDER: "the ladder stood on rung {measured:g}",
     BOOK_UNTRUSTED: "the book was not synced (condition {measured:g})",

@@ -80,7 +80,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     balances: dict[tuple[str, str], float] = {}
     limits: Limits = Limits()
     latencies: dict[str, Latency] = {}
-    collars_bp: tuple[int, int, int] = (200, 100, 50)  # grades A, B, C
+    collars_bp: tuple[int, int, int] = (50, 100, 150)  # grades A, B, C, as configured by default
     jump_bp: int = 300
     stale_ns: int = 10 * codes.SECOND
     timeframes: tuple[str, ...] = ("1m", "5m", "1h")

@@ -5,6 +5,7 @@ Nothing here is hidden from the journal: the setup becomes the prelude rows, the
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,14 +21,15 @@ from tradewind.domain.instruments import MONEY, Instrument
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import Rows
 from tradewind.engine.compose import Composition, Machine
-from tradewind.engine.prelude import Latency, Limits, Setup, StrategySetup
+from tradewind.engine.prelude import COMMON, Latency, Limits, Setup, StrategySetup
 from tradewind.storage.tape import Tape
 from tradewind.strategies.base import Strategy, wake_frame
 from tradewind.strategies.swing import Swing
 
-from .config import Config, Loaded, instruments_of
+from .config import Config, Loaded, instruments_of, refuse_unknown
 from .config.schema import Strategy as StrategyConfig
 
+SIZING = ("fraction", "risk", "slip_bp")  # what every Python strategy may be told beside its own parameters
 SEATS = ("swing",)  # kinds that sit in the machine's Python seat, beside python:PATH
 DEFAULT_THINK_NS = 2 * codes.MILLISECOND  # charged before a strategy's own p99 has been measured
 
@@ -124,6 +126,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         strategy = config.strategies[name]
         kind = strategy.kind or name
         seat = _seat(loaded, name, strategy, kind, think_ns)
+        refuse_unknown(loaded, name, strategy.parameters, declared(kind, seat))
         if seat is not None:
             seats[k] = seat
         kinds.append("python" if seat is not None else kind)
@@ -263,9 +266,17 @@ def _seat(loaded: Loaded, name: str, strategy: StrategyConfig, kind: str, think_
     path = loaded.python_file(name)
     if kind not in SEATS and path is None:
         return None
-    parameters = {key: float(value) for key, value in strategy.parameters.items() if key not in ("fraction", "risk", "slip_bp")}
+    parameters = {key: float(value) for key, value in strategy.parameters.items() if key not in SIZING}
     chosen = think_ns if think_ns is not None else strategy.think_ns
     return Seated(name, str(path.resolve()) if path else "", parameters, DEFAULT_THINK_NS if chosen is None else chosen)
+
+
+def declared(kind: str, seat: Seated | None) -> list[str]:
+    """The parameters a strategy takes: those its class or module names, and what every one of its sort takes."""
+    if seat is None:
+        return [*importlib.import_module(f"tradewind.strategy.library.{kind}").PARAMETERS, *COMMON]
+    own = Swing().parameters if not seat.path else load_strategy(Path(seat.path), {}).parameters
+    return [*own, *SIZING]
 
 
 def _strategy(seat: Seated) -> Strategy:
@@ -307,7 +318,7 @@ def _strategy_setup(
     given = {key: float(value) for key, value in strategy.parameters.items()}
     if seat is not None:
         frame = wake_frame(_strategy(seat), timeframes)
-        mine: dict[str, float] = {key: given[key] for key in ("fraction", "risk", "slip_bp") if key in given}
+        mine: dict[str, float] = {key: given[key] for key in SIZING if key in given}
         return StrategySetup(
             parameters={"fraction": min(share * 0.5, order * 0.9), **mine, "frames": float(1 << frame)}, instruments=rights
         )

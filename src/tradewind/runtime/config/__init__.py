@@ -4,12 +4,13 @@ In: a TOML file, environment variables, options. Out: `Loaded`, a frozen `Config
 Reading order: schema (every key, once), units (how a value is read), load (the layers), checks (keys against each other).
 """
 
-from .checks import Declared, Parameter, check_venues, instruments_of, selected, unknown_name
+from .checks import Declared, Parameter, check_venues, instruments_of, refuse_unknown, selected, unknown_name
 from .load import FILE_NAME, Loaded, Override, load
 from .schema import KINDS, Config, Journal, Risk, Run, Selector, Strategy, Timeframes, Truth, Venue
 from .units import Money, Size
 
 __all__ = [
     "FILE_NAME", "KINDS", "Config", "Declared", "Journal", "Loaded", "Money", "Override", "Parameter", "Risk", "Run", "Selector",
-    "Size", "Strategy", "Timeframes", "Truth", "Venue", "check_venues", "instruments_of", "load", "selected", "unknown_name",
+    "Size", "Strategy", "Timeframes", "Truth", "Venue", "check_venues", "instruments_of", "load", "refuse_unknown",
+    "selected", "unknown_name",
 ]  # fmt: skip

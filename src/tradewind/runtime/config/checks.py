@@ -138,6 +138,14 @@ def _parameters(loaded: Loaded, name: str, strategy: Strategy, declared: Declare
             raise loaded.bad(key, what, expected=expected, todo=f"correct it; default {plain(law.default)}")
 
 
+def refuse_unknown(loaded: Loaded, name: str, parameters: Iterable[str], known: Collection[str]) -> None:
+    """Raises BadUse, naming file and line, where strategy `name` is given a parameter that is not among `known`."""
+    for parameter in parameters:
+        if parameter not in known:
+            key = dotted(("strategies", name, "parameters", parameter))
+            raise unknown_name("parameter", parameter, known, where=f"{loaded.origin(key)}, key {key}")
+
+
 def selected(loaded: Loaded, names: Iterable[str]) -> Loaded:
     """The configuration in which only `names` trade (each a configured strategy or a kind); all that are enabled if empty."""
     names = list(names)

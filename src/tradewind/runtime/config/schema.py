@@ -110,7 +110,9 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_second: Annotated[int, Key(Whole(0, 10_000), "Most orders sent in one second, cancels not counted.")] = 100
     collar_bps: Annotated[Collar, Key(Kind(), "Price collar by reference grade.")] = Collar()
     max_data_age_ns: Annotated[int, Key(Duration(MS, D), "Oldest market data that may open risk.")] = 2 * S
-    drawdown_halt_pct: Annotated[Decimal, Key(Number(0, 100, "%"), "Fall from the equity's peak that halts trading.")] = Decimal(20)
+    drawdown_halt_pct: Annotated[
+        Decimal, Key(Number(0, 100, "%"), "Fall from the equity's peak after which orders may only reduce positions.")
+    ] = Decimal(20)
     fixed_fraction: Annotated[Decimal, Key(Share("0", "1"), "Size of a full-confidence position as a fraction of its capital.")] = (
         Decimal("0.1")
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...domain.codes import BUY, LIMIT_POST_ONLY, SELL, SYNCED
 from ...domain.layout import LOT, TICK
-from ...domain.reasons import BOOK_NOT_SYNCED, INVENTORY_FULL, QUOTE_PLACED, WEIGHT_ZERO
+from ...domain.reasons import BOOK_NOT_SYNCED, INVENTORY_FULL, NOT_SIZED, QUOTE_PLACED, WEIGHT_ZERO
 from ...kernel.jit import compiled
 from ...kernel.maths import log1p
 from ..targets import because, note, nudged, want, wish
@@ -61,7 +61,10 @@ def on_timer(s: Any, k: int, i: int) -> None:
     if quantity == 0:
         quantity = s.size_of[k, i].quantity // lot * lot
     if quantity <= 0 or s.share[k].weight == 0:
-        note(s, k, i, WEIGHT_ZERO, 0.0, 0.0)
+        if quantity <= 0:
+            note(s, k, i, NOT_SIZED, float(s.size_of[k, i].quantity), float(lot))
+        else:
+            note(s, k, i, WEIGHT_ZERO, 0.0, 0.0)
         withdraw(s, k, i, int(p[LAYERS]))
         return
     units = float(s.fact.position[k, i].quantity) / float(quantity)
