@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,11 +11,13 @@ import msgspec
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, TradewindError, Unreachable
 from tradewind.domain.instruments import Instrument, Stream
+from tradewind.domain.rows import rows
 from tradewind.venues.adapter import Answer, MarketAdapter
+from tradewind.venues.rimbook import RimBook
 
 from .budget import Backoff, Budget, Window
 from .clock import JournalTime
-from .desk import Desk, RowSink
+from .desk import Desk, Row, RowSink
 from .feeds import Feed, Outside, Patience, Place, Wanted, number_of
 from .streams import CONDITION_NAMES
 
@@ -55,11 +57,23 @@ class Fabric:
 
     async def open(self, within_s: float = 30.0) -> None:
         """Asks every venue for its instruments. Raises Unreachable naming the venue that did not answer in time."""
+        self.warm()
         await asyncio.gather(*(self._learn(x, budget, within_s) for x, budget in zip(self.wanted, self._budgets, strict=True)))
         for x in self.wanted:
             first = len(self.instruments)
             self.instruments += x.adapter.instruments
             self.streams += [msgspec.structs.replace(s, instrument=s.instrument + first) for s in x.adapter.streams]
+
+    async def reach(self, within_s: float) -> None:
+        """Asks every venue for its time. Raises Unreachable naming one that does not answer."""
+        for x in self.wanted:
+            ask = x.adapter.ask_time()
+            try:
+                async with asyncio.timeout(within_s):
+                    if ask is not None:
+                        await self.outside.transport.ask(x.place.rest, ask)
+            except (TradewindError, TimeoutError) as error:
+                raise Unreachable("it does not answer", where=x.adapter.venue) from error
 
     async def _learn(self, x: Wanted, budget: Budget, within_s: float) -> None:
         if x.adapter.instruments:
@@ -87,6 +101,19 @@ class Fabric:
         budget.heard(answer.status, x.adapter.quota(answer))
         return answer
 
+    @staticmethod
+    def warm() -> None:
+        """Compiles what lanes need, before a connection waits for it."""
+        for proof in (codes.PROOF_NONE, codes.PROOF_CRC32):
+            message = rows(1)
+            message["kind"], message["marks"], message["price"], message["quantity"] = (
+                codes.DEPTH,
+                codes.WHOLE | codes.SNAPSHOT,
+                1,
+                1,
+            )
+            RimBook(proof).take(message)
+
     def join(self, sink: RowSink) -> None:
         """Makes the feeds, with `sink` as the place where their rows go."""
         first_stream = first_instrument = 0
@@ -95,6 +122,17 @@ class Fabric:
             self.feeds.append(Feed(x, self.outside, budget, desk, self.patience))
             first_stream += len(x.adapter.streams)
             first_instrument += len(x.adapter.instruments)
+
+    def resume(self, ends: Mapping[int, Row]) -> None:
+        """Goes on from an earlier life: by stream, the last row it told. Every stream is told to be unavailable until it is not."""
+        first = 0
+        for feed in self.feeds:
+            for lane in feed.lanes:
+                last = ends.get(first + lane.source)
+                if last is not None:
+                    lane.resume(last)
+            feed.desk.flush()
+            first += len(feed.adapter.streams)
 
     async def run(self) -> None:
         """Every feed, until cancelled."""

@@ -18,6 +18,10 @@ from .streams import Transition, stream_row
 KEPT_TRANSITIONS = 10_000
 
 
+Row = Any
+"""One element of Rows: its fields by their names."""
+
+
 class RowSink(Protocol):
     """Where the rows of all venues go, in journal order."""
 
@@ -62,6 +66,10 @@ class Desk:
         self.emit(stream_row(made, instrument, 0))
         for watch in self.watchers:
             watch(made)
+
+    def number_from(self, source: int, last: int) -> None:
+        """The next row of `source` comes after number `last`."""
+        self._next[source] = (last + 1) & SEQ_MASK
 
     def tell_clock(self, source: int) -> None:
         """Puts the venue's clock in line."""

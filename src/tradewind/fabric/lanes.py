@@ -18,8 +18,8 @@ from tradewind.venues.adapter import BAR, DEPTH, TRADE, Topic
 from tradewind.venues.keepers import BookKeeper, OrderedKeeper, TradeKeeper, Verdict
 from tradewind.venues.rimbook import RimBook
 
-from .desk import Desk
-from .streams import StreamState
+from .desk import Desk, Row
+from .streams import StreamState, Transition
 
 NOTHING, SNAPSHOT, RESUBSCRIBE, HISTORY = range(4)  # wishes, the later the more urgent
 CROSSED_NS = codes.SECOND  # venues show crossed books for moments
@@ -146,6 +146,16 @@ class Lane:
         elif self.halted and not halted:
             self.wish = RESUBSCRIBE
         self.halted = halted
+
+    def resume(self, last: Row) -> None:
+        """Goes on behind the last row an earlier life told: what came meanwhile is history."""
+        self.desk.number_from(self.source, int(last["stream_seq"]))
+        if isinstance(self.keeper, TradeKeeper) and last["kind"] == codes.TRADE:
+            self.keeper.last_id = int(last["ref"])
+        if last["kind"] in (codes.TRADE, codes.BAR):
+            self.last_ts = int(last["ts_venue"])
+        made = Transition(self.source, self.desk.stamp(), codes.SYNCED, codes.UNAVAILABLE, why.DISCONNECTED)
+        self.desk.tell(made, self.topic.instrument)
 
     def subscribed(self) -> None:
         """It was asked for just now; only data proves it."""
@@ -293,6 +303,11 @@ class BarLane(Lane):
         if self.state.condition != codes.SYNCED:
             self._arrived(fresh)
         self._pass(fresh, len(fresh))
+
+    def resume(self, last: Row) -> None:
+        """Goes on behind the last bar."""
+        super().resume(last)
+        self.timeframe = int(last["strategy"]) if last["kind"] == codes.BAR else -1
 
     def _restore(self, history: Rows) -> None:
         until = codes.NEVER if self._judged is None else self._judged["ts_venue"].item(0)

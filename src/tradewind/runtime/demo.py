@@ -162,3 +162,16 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
         "refused": int(count["refused"]), "quarantined": int(count["verdicts"]), "machine": session.machine.hash,
     }  # fmt: skip
     return {"": [now], "markets": markets, "strategies": strategies}
+
+
+def run_live_demo(options: DemoOptions, loaded: Loaded, *, say: Say = lambda text: None, watch: Watch = lambda state: None) -> Any:
+    """The demo over sockets: the real venues where they can be reached, else the sandbox. A paper run of that long."""
+    from .live_paper import live_paper
+    from .live_source import Choice, known_source
+    from .options import PaperOptions
+
+    folder = new_folder(Path(loaded.config.run.out), "demo")
+    config = msgspec.structs.replace(loaded.config, run=msgspec.structs.replace(loaded.config.run, out=str(folder)))
+    choice = Choice(source=known_source(options.source), seed=loaded.config.run.seed)
+    told = PaperOptions(duration=options.duration, source=options.source)
+    return live_paper(told, for_demo(msgspec.structs.replace(loaded, config=config)), choice, say=say, watch=watch)

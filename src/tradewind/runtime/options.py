@@ -50,6 +50,9 @@ class DemoOptions(Configured, frozen=True, kw_only=True):
     """A seeded world of three venues, three strategies, a live view and a report."""
 
     duration: Annotated[str, Told('How much of the world\'s time passes, e.g. "20s".')] = "20s"
+    source: Annotated[
+        str, Told("world: a seeded one; live, sandbox, or auto: real venues where they can be reached, else the sandbox.")
+    ] = "world"
 
     @property
     def duration_ns(self) -> int:
@@ -65,10 +68,9 @@ class DemoOptions(Configured, frozen=True, kw_only=True):
         return value
 
 
-class BacktestOptions(Configured, frozen=True, kw_only=True):
-    """The configured strategies over a recorded tape."""
+class Thinking(Configured, frozen=True, kw_only=True):
+    """A run of the configured strategies."""
 
-    tape: Annotated[Path, Told("Tape folder, as `tradewind import` makes it.")]
     think_ns: Annotated[str | None, Told("Time Python strategies take to answer; marks the report if 0.")] = None
 
     @property
@@ -77,15 +79,41 @@ class BacktestOptions(Configured, frozen=True, kw_only=True):
         return None if self.think_ns is None else duration_ns(self.think_ns, "--think-ns")
 
 
-class PaperOptions(BacktestOptions, frozen=True, kw_only=True):
-    """The same run at the pace of time."""
+class BacktestOptions(Thinking, frozen=True, kw_only=True):
+    """The configured strategies over a recorded tape."""
 
-    duration: Annotated[str | None, Told("Stop after this much tape time; the whole tape without it.")] = None
+    tape: Annotated[Path, Told("Tape folder, as `tradewind import` makes it, or a recording.")]
+
+
+class PaperOptions(Thinking, frozen=True, kw_only=True):
+    """The same run at the pace of time: over live feeds, the sandbox, or a tape."""
+
+    tape: Annotated[Path | None, Told("Tape folder or recording; live feeds without it.")] = None
+    source: Annotated[str, Told("Live rows: live (the real venues), sandbox, or auto: live where it can be reached.")] = "auto"
+    venues: Annotated[str, Told("Venues to follow live.")] = "binance,kraken,coinbase"
+    symbols: Annotated[str, Told("Symbols to follow live, venue:SYMBOL with commas; a few large ones without it.")] = ""
+    duration: Annotated[str | None, Told("Stop after this much time; the whole tape, or until a signal, without it.")] = None
     speed: Annotated[float, Told("Tape seconds per second; 0 is as fast as it goes.")] = 1.0
 
     @property
     def duration_ns(self) -> int | None:
-        """`duration` in ns; None is the whole tape."""
+        """`duration` in ns; None has no end of its own."""
+        return None if self.duration is None else duration_ns(self.duration, "--duration")
+
+
+class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Live feeds onto disk: a recording that backtest, paper and replay take like a tape."""
+
+    out: Annotated[Path, Told("Folder to make.")]
+    venues: Annotated[str, Told("Venues to follow.")] = "binance,kraken,coinbase"
+    symbols: Annotated[str, Told("Symbols to follow, venue:SYMBOL with commas; a few large ones without it.")] = ""
+    source: Annotated[str, Told("live (the real venues), sandbox, or auto: live where it can be reached.")] = "auto"
+    duration: Annotated[str | None, Told("Stop after this much time; without it at a signal.")] = None
+    seed: Annotated[int, Told("Seed of the sandbox.")] = 1
+
+    @property
+    def duration_ns(self) -> int | None:
+        """`duration` in ns."""
         return None if self.duration is None else duration_ns(self.duration, "--duration")
 
 

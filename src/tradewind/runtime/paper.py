@@ -36,11 +36,13 @@ RUN = "paper"
 
 
 def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None, watch: Watch = lambda state: None) -> Result:
-    """Runs, or takes up again, the paper run of the output folder."""
+    """Runs, or takes up again, the paper run over a tape of the output folder. Raises BadUse where no tape is named."""
+    if options.tape is None:
+        raise BadUse("no tape is named", where="--tape", expected="a tape or a recording", todo="`live_paper` takes live feeds")
     tape = Tape.open(options.tape)
     folder = Path(loaded.config.run.out) / RUN
     journal = folder / "journal"
-    if (journal / "journal.json").exists() and not _stillborn(journal):
+    if (journal / "journal.json").exists() and not stillborn(journal):
         return _resume(tape, folder, options, loaded, say, watch)
     folder.mkdir(parents=True, exist_ok=True)
     made = plan(loaded, tape, options.think)
@@ -54,7 +56,7 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
     return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
 
 
-def _stillborn(journal: Path) -> bool:
+def stillborn(journal: Path) -> bool:
     """Whether another machine died before its first row: then nothing is lost, and its header gives way to a new one."""
     reader = JournalReader(journal)
     reader.recover()

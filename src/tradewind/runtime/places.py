@@ -11,6 +11,7 @@ import platformdirs
 from tradewind.domain.errors import BadUse
 
 TAPE, JOURNAL = "tape.json", "journal.json"  # the file that makes a folder a tape or a journal
+NOTES = "notes.json"  # or a recording
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -44,6 +45,12 @@ def readable_folder(path: Path, what: str, marker: str, todo: str) -> None:
         ) from error
     if marker not in names:
         raise BadUse(f"the folder holds no {marker}", where=where, expected=expected, todo=todo)
+
+
+def readable_tape(path: Path) -> None:
+    """Raises BadUse unless `path` is a tape or a recording."""
+    marker = NOTES if (path / NOTES).is_file() else TAPE
+    readable_folder(path, "a tape", marker, "make one with `tradewind import FORMAT FILE... --out FOLDER`")
 
 
 def readable_file(path: Path, what: str) -> None:

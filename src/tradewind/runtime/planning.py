@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
             "no strategy is enabled", expected="at least one", todo="enable one under [strategies] or name it with --strategy"
         )
     bars_only = not any(stream.channel in ("depth", "quote") for stream in manifest.streams)
-    first = first_prices(tape, len(instruments))
+    first = told_prices(manifest.notes, instruments) or first_prices(tape, len(instruments))
     reporting = config.run.reporting_currency or config.run.capital.currency
     timeframes = tuple(config.timeframes.names)
     rights = {name: _rights(loaded, name, instruments, first) for name in names}
@@ -152,6 +152,12 @@ def _with_fees(x: Instrument, config: Config) -> Instrument:
     maker = x.maker_fee_e7 if venue.maker_bps is None else round(venue.maker_bps * 1000)
     taker = x.taker_fee_e7 if venue.taker_bps is None else round(venue.taker_bps * 1000)
     return msgspec.structs.replace(x, maker_fee_e7=maker, taker_fee_e7=taker)
+
+
+def told_prices(notes: Mapping[str, Any], instruments: Sequence[Instrument]) -> list[float]:
+    """The first prices a recording's notes tell, because a live run planned with them; [] where they tell none."""
+    told = notes.get("first_prices") or {}
+    return [float(told.get(x.name, 0.0)) for x in instruments] if told else []
 
 
 def first_prices(tape: Tape, n: int) -> list[float]:

@@ -47,7 +47,7 @@ Durability = Literal["process", "power"]
 
 
 class TapeReference(msgspec.Struct, frozen=True, kw_only=True):
-    """The tape whose rows the TAPE rows of a journal stand for."""
+    """The tape whose rows the TAPE rows of a journal stand for; without a digest, the market log the run itself wrote."""
 
     path: str
     digest: str
@@ -61,7 +61,7 @@ class TapeReference(msgspec.Struct, frozen=True, kw_only=True):
     def open(self, folder: Path | str | None = None) -> Tape:
         """The tape, at `folder` where it was moved. Raises BadUse where it is missing, BadData where it is another one."""
         tape = Tape.open(folder or self.path)
-        if tape.digest != self.digest:
+        if self.digest and tape.digest != self.digest:
             raise BadData("another tape than this journal was made from", where=str(tape.folder), expected=f"digest {self.digest}")
         return tape
 

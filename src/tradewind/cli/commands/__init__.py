@@ -10,6 +10,7 @@ from .doctor import DOCTOR
 from .imports import IMPORT
 from .new import STRATEGY
 from .paper import PAPER
+from .record import RECORD
 from .replay import REPLAY
 from .sandbox import SANDBOX
 from .sweep import SWEEP
@@ -18,5 +19,5 @@ from .why import WHY, WHY_NOT
 
 COMMANDS: tuple[Command, ...] = (
     DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
-    *DATA,
+    RECORD, *DATA,
 )  # fmt: skip

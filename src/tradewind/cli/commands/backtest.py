@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from tradewind.runtime.config import Loaded
-from tradewind.runtime.options import BacktestOptions, configured
-from tradewind.runtime.places import TAPE, readable_folder, writable_folder
+from tradewind.runtime.options import BacktestOptions, PaperOptions, configured
+from tradewind.runtime.places import readable_tape, writable_folder
 
 from ..command import Answer, Command, Frame, call, summary
 from ..emit import Table
 
 
-def judged(options: BacktestOptions, frame: Frame) -> Loaded:
+def judged(options: BacktestOptions | PaperOptions, frame: Frame) -> Loaded:
     """The configuration, once the tape and the output folder are known to be usable."""
     loaded = configured(options, frame.environment)
-    readable_folder(options.tape, "a tape", TAPE, "make one with `tradewind import FORMAT FILE... --out FOLDER`")
+    if options.tape is not None:
+        readable_tape(options.tape)
     writable_folder(Path(loaded.config.run.out))
     _ = options.think  # a bad duration is told before anything is compiled
     return loaded

@@ -17,7 +17,10 @@ def run(options: DemoOptions, frame: Frame) -> Answer:
     writable_folder(Path(loaded.config.run.out))
     _ = options.duration_ns  # a bad duration is told before anything is compiled
     with frame.emit.live() as watch:
-        result = call("demo", "run_demo", options, loaded, say=frame.emit.say, watch=watch)
+        if options.source == "world":
+            result = call("demo", "run_demo", options, loaded, say=frame.emit.say, watch=watch)
+        else:
+            result = call("demo", "run_live_demo", options, loaded, say=frame.emit.say, watch=watch)
     return told(result)
 
 

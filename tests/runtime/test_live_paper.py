@@ -1,0 +1,122 @@
+"""Live runs over the sandbox's sockets: recorded, run again to the same digest, taken up where they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from machines import default_machine
+from tradewind.domain import codes
+from tradewind.domain.errors import BadUse
+from tradewind.runtime.backtest import Result
+from tradewind.runtime.live_paper import ends, live_paper
+from tradewind.runtime.live_source import Choice, known_source, symbols_of, venues_of
+from tradewind.runtime.options import PaperOptions, configured
+from tradewind.runtime.paper import paper
+from tradewind.runtime.planning import Plan
+from tradewind.runtime.record import Recorded, record
+from tradewind.runtime.replay import Replayer
+from tradewind.storage.recording import Recording
+from tradewind.storage.tape import Tape
+
+pytestmark = pytest.mark.scenario
+CHOICE = Choice(source="sandbox", seed=3)
+
+
+@pytest.fixture(autouse=True)
+def shared_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "machine", lambda self, **_: default_machine())
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return record(CHOICE, tmp_path_factory.mktemp("recorded") / "rec", 4 * codes.SECOND)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Result]]:
+    out = tmp_path_factory.mktemp("live")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plan, "machine", lambda self, **_: default_machine())
+        yield out, go(out)
+
+
+def go(out: Path, duration: str = "4s") -> Result:
+    options = PaperOptions(out=out, duration=duration)
+    return live_paper(options, configured(options, {}), CHOICE)
+
+
+def over(tape: Path, out: Path) -> Result:
+    options = PaperOptions(out=out, tape=tape, speed=0.0)
+    return paper(options, configured(options, {}))
+
+
+def test_a_recording_holds_every_stream_numbered_without_holes(recorded: Recorded) -> None:
+    tape = Tape.open(recorded.folder)
+    assert isinstance(tape, Recording)
+    rows = np.concatenate(list(tape.segments()))
+    assert len(rows) == recorded.rows == tape.rows
+    counted = rows[rows["kind"] <= codes.STREAM]
+    for source in np.unique(counted["source"]):
+        assert (np.diff(counted["stream_seq"][counted["source"] == source]) == 1).all()
+    assert (np.diff(rows["ts_local"]) >= 0).all()
+    assert {tape.manifest.streams[int(s)].venue for s in np.unique(counted["source"])} == {"binance", "kraken", "coinbase"}
+    tape.verify()
+
+
+def test_a_recordings_counters_add_up_and_name_its_source(recorded: Recorded) -> None:
+    assert recorded.source == "sandbox"
+    for venue in recorded.venues.values():
+        for stream in venue["streams"].values():
+            parts = sum(stream[name] for name in ("processed", "conflated", "rejected", "duplicates", "held"))
+            assert stream["received"] == parts
+    assert any(stream["condition"] == "SYNCED" for venue in recorded.venues.values() for stream in venue["streams"].values())
+
+
+def test_a_folder_is_recorded_into_once(recorded: Recorded) -> None:
+    with pytest.raises(BadUse):
+        record(CHOICE, Path(recorded.folder), codes.SECOND)
+
+
+def test_the_recording_of_a_live_run_gives_its_digest(live: tuple[Path, Result], tmp_path: Path) -> None:
+    out, result = live
+    assert result.orders > 0
+    again = over(out / "paper", tmp_path)
+    assert (again.digest, again.rows, again.orders, again.fills) == (result.digest, result.rows, result.orders, result.fills)
+
+
+def test_a_live_journal_is_replayed_to_equal_commands(live: tuple[Path, Result]) -> None:
+    replayer = Replayer(live[0] / "paper" / "journal", machine=default_machine())
+    replayer.run()
+    assert replayer.difference is None
+    assert replayer.commands > 0
+
+
+def test_a_live_run_is_taken_up_and_still_is_its_recording(live: tuple[Path, Result], tmp_path: Path) -> None:
+    out, first = live
+    before = ends(Recording(out / "paper"))
+    went_on = go(out, "3s")
+    assert went_on.rows > first.rows
+    tape = Recording(out / "paper")
+    assert over(out / "paper", tmp_path).digest == went_on.digest
+    rows = np.concatenate(list(tape.segments()))
+    trades = rows[(rows["kind"] == codes.TRADE)]
+    for source, last in before.items():
+        mine = trades["ref"][trades["source"] == source]
+        if last["kind"] == codes.TRADE:
+            assert len(np.unique(mine)) == len(mine)
+
+
+def test_words_of_the_command_line_are_judged() -> None:
+    assert venues_of("kraken, binance") == ("kraken", "binance")
+    assert symbols_of("kraken:XBT/EUR,kraken:ETH/USD", ("kraken",)) == {"kraken": ("XBT/EUR", "ETH/USD")}
+    for wrong in ("mtgox", ""):
+        with pytest.raises(BadUse):
+            venues_of(wrong)
+    with pytest.raises(BadUse):
+        symbols_of("binance:BTCUSDT", ("kraken",))
+    with pytest.raises(BadUse):
+        known_source("dream")
