@@ -51,6 +51,7 @@ def application() -> typer.Typer:
 GROUPS = {
     "new": "Files to start from.",
     "config": "The configuration that holds here.",
+    "truth": "How well false data is told from true.",
     "data": "The store: what was recorded, how good it is.",
     "dataset": "Labelled, versioned tables to learn from.",
 }

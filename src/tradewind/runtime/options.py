@@ -198,6 +198,24 @@ class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
     reel: Annotated[float, Told("Play prepared messages instead, this many per second, once every venue has a client.")] = 0.0
 
 
+class TruthScoreOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Play a tape through the machine and score what it did not believe against labels of what was false."""
+
+    tape: Annotated[Path, Told("Folder of the tape.")]
+    faults: Annotated[Path | None, Told("Labels, one JSON object a line; without them every verdict is a false alarm.")] = None
+
+
+class TruthPlantOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Copy a tape with labelled faults of every kind its rows allow."""
+
+    tape: Annotated[Path, Told("Folder of the tape to copy.")]
+    out: Annotated[Path, Told("Folder of the copy.")]
+    faults: Annotated[Path, Told("File the labels are written to.")]
+    seed: Annotated[int, Told("What is planted, and where, follows this number alone.")] = 1
+    every: Annotated[float, Told("Seconds from one fault to the next; 0: thirty bars, or 25 s of anything finer.")] = 0.0
+    kind: Annotated[list[str], Told("Only this kind of fault; may be repeated.")] = msgspec.field(default_factory=list)
+
+
 class ShowOptions(Configured, frozen=True, kw_only=True):
     """The configuration that holds here."""
 

@@ -14,10 +14,11 @@ from .record import RECORD
 from .replay import REPLAY
 from .sandbox import SANDBOX
 from .sweep import SWEEP
+from .truth import PLANT, SCORE
 from .verify import VERIFY
 from .why import WHY, WHY_NOT
 
 COMMANDS: tuple[Command, ...] = (
     DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
-    RECORD, *DATA,
+    RECORD, *DATA, SCORE, PLANT,
 )  # fmt: skip
