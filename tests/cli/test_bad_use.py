@@ -121,7 +121,6 @@ COMMANDS = [
     Case("demo for parsecs", "", "--duration", ("demo", "--duration", "10parsecs")),
     Case("demo for no time", "", "--duration", ("demo", "--duration", "0s")),
     Case("import of an unknown format", "", "FORMAT", ("import", "binanse", "file", "--out", "tape")),
-    Case("import of a format to come", "", "FORMAT", ("import", "coinbase", "file", "--out", "tape")),
     Case("import of a missing file", "", "gone.gz", ("import", "kraken", "gone.gz", "--out", "tape")),
     Case("import into a file", "", "file", ("import", "kraken", "file", "--out", "file")),
     Case("import into another's folder", "", "foreign", ("import", "kraken", "file", "--out", "foreign")),

@@ -137,9 +137,7 @@ def test_depeg_folder_is_one_tape_of_three_venues(shared_data: Path, tmp_path: P
         assert np.array_equal(mine["ts_venue"], frame["timestamp"].dt.epoch("ns").to_numpy() + codes.MINUTE)
 
 
-@pytest.mark.parametrize(
-    ("name", "match"), [("binanse", "unknown format.*one of binance"), ("coinbase", "unknown format.*come with the live feeds")]
-)
+@pytest.mark.parametrize(("name", "match"), [("binanse", "unknown format.*one of binance"), ("bitmex", "unknown format.*coinbase")])
 def test_unknown_format(tmp_path: Path, name: str, match: str) -> None:
     with pytest.raises(BadUse, match=match):
         import_files(name, [tmp_path], tmp_path / "tape")

@@ -21,6 +21,9 @@ from tradewind.domain.rows import ROW, Rows
 from tradewind.storage.files import disk_errors
 from tradewind.storage.tape import TapeWriter
 from tradewind.venues.binance.importer import BinanceImporter
+from tradewind.venues.coinbase.importer import CoinbaseReader
+from tradewind.venues.cryptofeed.importer import CaptureReader
+from tradewind.venues.frames import FramesImporter
 from tradewind.venues.imported import Imported, Sink
 from tradewind.venues.kraken.importer import KrakenImporter
 from tradewind.venues.lines import Progress, Refusals
@@ -28,8 +31,7 @@ from tradewind.venues.ohlcv.importer import BarImporter
 from tradewind.venues.weighing import Weighing
 from tradewind.venues.witness import Findings
 
-FORMATS = ("binance", "binance-usdm", "kraken", "ohlcv")
-PLANNED = ("coinbase", "cryptofeed")
+FORMATS = ("binance", "binance-usdm", "coinbase", "cryptofeed", "kraken", "ohlcv")
 SPOOL_ROWS = 1 << 18
 MAX_FILES = 4_096
 
@@ -135,6 +137,10 @@ def _rescaled(spool: IO[bytes], scales: list[tuple[int, int]]) -> Iterator[Rows]
 def _importer(name: str, files: list[Path], refusals: Refusals, progress: Progress | None) -> Importer:
     if name in ("binance", "binance-usdm"):
         return BinanceImporter(name, files, refusals, progress)
+    if name == "coinbase":
+        return FramesImporter(files, refusals, CoinbaseReader, progress)
+    if name == "cryptofeed":
+        return FramesImporter(files, refusals, CaptureReader, progress)
     if name == "kraken":
         return KrakenImporter(files, refusals, progress)
     return BarImporter(files, refusals, progress)
@@ -142,8 +148,7 @@ def _importer(name: str, files: list[Path], refusals: Refusals, progress: Progre
 
 def _expand(name: str, files: Sequence[Path]) -> list[Path]:
     if name not in FORMATS:
-        planned = "; coinbase and cryptofeed come with the live feeds" if name in PLANNED else ""
-        raise BadUse(f"unknown format {name!r}", expected=f"one of {', '.join(FORMATS)}{planned}")
+        raise BadUse(f"unknown format {name!r}", expected=f"one of {', '.join(FORMATS)}")
     found: list[Path] = []
     for file in map(Path, files):
         if not file.exists():

@@ -19,8 +19,7 @@ from .config.units import Duration, Wrong
 
 VENUES = ("binance", "binance-usdm", "binance-us", "kraken", "coinbase", "bitstamp", "gemini", "bitfinex")
 """Venues that tapes can hold without a demo world."""
-FORMATS = ("binance", "binance-usdm", "kraken", "ohlcv")
-PLANNED_FORMATS = ("coinbase", "cryptofeed")
+FORMATS = ("binance", "binance-usdm", "coinbase", "cryptofeed", "kraken", "ohlcv")
 
 
 class Told(msgspec.Struct, frozen=True):

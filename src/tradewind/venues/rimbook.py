@@ -174,6 +174,12 @@ def judge(rows: Any, state: Words, levels: Words) -> int:
     return ANEW if first.marks & SNAPSHOT else PASS
 
 
+@entry
+def crc32_of(state: Words, levels: Words) -> int:
+    """The checksum of a book as it stands."""
+    return int(checksum(state, levels))
+
+
 class RimBook:
     """One instrument's book. `proof` is a code of the rule column INTEGRITY, `kept` the levels a side the venue keeps (0: all)."""
 

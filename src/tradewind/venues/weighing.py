@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CRC32, QUOTE, SELL, SNAPSHOT
+from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CHAIN, PROOF_CRC32, QUOTE, SELL, SNAPSHOT
 from tradewind.domain.rows import Rows
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.venues.rimbook import (
@@ -77,7 +77,7 @@ def _follows(first: Any, state: Words, found: Words) -> bool:
     if state[S_SYNCED] == 0:
         found[F_UNVERIFIED] += 1 if state[S_PROOF] == PROOF_CRC32 else 0
         return False
-    if state[S_PROOF] == PROOF_CRC32:
+    if state[S_PROOF] != PROOF_CHAIN:
         return True
     last = state[S_LAST]
     if (first.value <= last < first.ref) if state[S_FRESH] else first.value == last:

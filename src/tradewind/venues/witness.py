@@ -122,7 +122,8 @@ class Witness:
                 if proofs.get(instrument) == codes.PROOF_CRC32:
                     self._checksummed(self._books[instrument], message)
                 else:
-                    self._chained(instrument, self._books[instrument], message)
+                    chained = proofs.get(instrument) == codes.PROOF_CHAIN
+                    self._chained(instrument, self._books[instrument], message, chained)
 
     def _apply(self, book: PlainBook, message: _Message) -> None:
         if message.marks & codes.SNAPSHOT:
@@ -132,12 +133,12 @@ class Witness:
             for side, price, quantity in zip(message.sides, message.prices, message.quantities, strict=True):
                 book.set(side, price, quantity)
 
-    def _chained(self, instrument: int, book: PlainBook, message: _Message) -> None:
+    def _chained(self, instrument: int, book: PlainBook, message: _Message, chained: bool) -> None:
         last, previous = message.ref, message.values[0]
         if not message.marks & codes.SNAPSHOT:
             if not book.valid:
                 return
-            if not (previous <= book.last_id < last if book.fresh else previous == book.last_id):
+            if chained and not (previous <= book.last_id < last if book.fresh else previous == book.last_id):
                 self.findings.gaps += 1
                 book.valid = False
                 return

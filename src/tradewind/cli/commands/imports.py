@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tradewind.domain.errors import BadUse
 from tradewind.runtime.config import unknown_name
-from tradewind.runtime.options import FORMATS, PLANNED_FORMATS, ImportOptions
+from tradewind.runtime.options import FORMATS, ImportOptions
 from tradewind.runtime.places import TAPE, readable_file, writable_folder
 
 from ..command import Answer, Command, Frame, call, summary
@@ -14,10 +13,6 @@ from ..command import Answer, Command, Frame, call, summary
 
 def run(options: ImportOptions, frame: Frame) -> Answer:
     """Judges format, files and folder, then runs `runtime.imports.import_files`."""
-    if options.format in PLANNED_FORMATS:
-        expected = f"one of {', '.join(FORMATS)}"
-        what, todo = f"the format {options.format!r} is not built yet", "convert the recording, or wait for a later release"
-        raise BadUse(what, where="tradewind import FORMAT", expected=expected, todo=todo)
     if options.format not in FORMATS:
         raise unknown_name("format", options.format, FORMATS, where="tradewind import FORMAT")
     for file in options.files:

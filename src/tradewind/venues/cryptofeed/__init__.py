@@ -1,0 +1,1 @@
+"""Captures of cryptofeed: raw connections of many venues, as its tests keep them."""
