@@ -77,6 +77,7 @@ def play(day: Day, folder: Path, *, pruned: bool) -> dict[str, Any]:
     else:
         shutil.rmtree(folder, ignore_errors=True)
         run = LoggedRun.begin(folder, plan_of_day(day, folder), world.streams, world.spec.start_ns, keeping)
+    run.measure(time.thread_time_ns)
     began, most = time.process_time(), 0
     progress = open(folder / "progress", "w", encoding="ascii")  # noqa: SIM115
     for number, part in enumerate(behind(world, run.row)):

@@ -24,7 +24,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Corrupt
 from tradewind.domain.instruments import Stream
 from tradewind.domain.ports import Sink
-from tradewind.domain.rows import ROW, ROW_BYTES, Rows, rows
+from tradewind.domain.rows import ROW, ROW_BYTES, W_QUANTITY, W_REF, W_VALUE, Rows, rows
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import restore
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter
@@ -53,7 +53,7 @@ class Keeping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Took(msgspec.Struct):
-    """CPU time of the run's own thread by what it was spent on, in ns."""
+    """Time by what it was spent on, in ns of the clock that `measure` was given."""
 
     machine: int = 0  # machine, venue and seats
     market_log: int = 0
@@ -74,6 +74,21 @@ class Named:
     def append(self, part: Rows, digest: int = 0) -> Any:
         """Takes journal rows as the session makes them; a stretch of tape at their end waits for what comes after it."""
         began = self.clock()
+        if not self._continued(part, digest):
+            self._take(part, digest)
+        self.ns += self.clock() - began
+
+    def _continued(self, part: Rows, digest: int) -> bool:
+        """Whether the rows only continue the stretch that waits: nearly every message of a live market does no more."""
+        if len(part) != 1 or digest or not len(self._held):
+            return False
+        came, held = part.view(np.int64), self._held.view(np.int64)
+        if came[0] & 255 != codes.TAPE or came[W_QUANTITY] != held[W_QUANTITY] or came[W_REF] + self.shift != held[W_VALUE]:
+            return False
+        held[W_VALUE] = came[W_VALUE] + self.shift
+        return True
+
+    def _take(self, part: Rows, digest: int) -> None:
         copied = rows(len(part))
         copied.view(np.uint8)[:] = part.view(np.uint8)
         tape = np.flatnonzero(copied["kind"] == codes.TAPE)
@@ -85,7 +100,6 @@ class Named:
         if keep or digest:
             self.log.flush()
             self.sink.append(part[:keep], digest)
-        self.ns += self.clock() - began
 
     def flush(self, digest: int = 0) -> None:
         """Journals the stretch that waits."""
@@ -115,7 +129,7 @@ class LoggedRun:
     def __init__(self, folder: Path, made: Plan, machine: Machine, keeping: Keeping) -> None:
         """Use `begin` or `resume`."""
         self.folder, self.made, self.machine, self.keeping = folder, made, machine, keeping
-        self.clock: Callable[[], int] = time.thread_time_ns
+        self.clock: Callable[[], int] = time.perf_counter_ns
         self.took = Took()
         self.snapshots = Snapshots(folder / SNAPSHOTS)
         self.log: MarketLog
@@ -183,6 +197,11 @@ class LoggedRun:
         now = int(market["ts_local"][-1])
         if now - self._snapped >= self.keeping.snapshot_ns:
             self.snapshot(now)
+
+    def measure(self, clock: Callable[[], int]) -> None:
+        """From now on `took` counts by this clock."""
+        self.clock = self.named.clock = clock
+        self.took, self.named.ns = Took(), 0
 
     def finish(self, until_ns: int) -> None:
         """Lets what is under way arrive, and closes. The folder then holds a whole run."""
