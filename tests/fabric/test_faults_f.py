@@ -54,15 +54,20 @@ def test_f1_gap_takes_the_book_at_once_and_a_snapshot_brings_it_back(name: str, 
 
 
 def test_f2_out_of_order_diffs_are_never_applied_backwards() -> None:
-    held: list[bytes] = []
+    held: dict[bytes, bytes] = {}
+    chance = random.Random(4)
 
     def swap(data: bytes) -> Sequence[bytes]:
-        if DEPTH_FRAME["binance"] not in data or random.Random(len(data)).random() < 0.9:
+        """One diff in thirty comes after the next one of its stream."""
+        if DEPTH_FRAME["binance"] not in data:
             return (data,)
-        if not held:
-            held.append(data)
-            return ()
-        return (data, held.pop())
+        stream = data.partition(b",")[0]
+        if stream in held:
+            return (data, held.pop(stream))
+        if chance.random() < 0.97:
+            return (data,)
+        held[stream] = data
+        return ()
 
     async def script(play: Play) -> None:
         await play.run(3)

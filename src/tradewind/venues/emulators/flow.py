@@ -18,6 +18,7 @@ from .clock import SECOND_NS
 from .listings import WORTH, Listing
 
 MICROSECOND_NS = 1_000
+FAR = 0.02  # of the price: nobody leaves an order further away
 GRID_NS = SECOND_NS // 10  # the worth of an asset moves this often
 NEVER_NS = 1 << 62
 YEAR_S = 365 * 86_400
@@ -184,7 +185,7 @@ class Crowd:
         side = self._chance.choice((BID, ASK))
         book = self.market.book
         if self._chance.random() < self.pace.cancel_share and book.depth(side) > self.pace.levels // 2:
-            place = min(int(self._chance.expovariate(0.2)), book.depth(side) - 1)
+            place = self._chance.randrange(book.depth(side))
             change = self.market.set(ts_ns, side, book.price(side, place), 0)
             return [change] if change else []
         return self._place(ts_ns, side, fair)
@@ -202,13 +203,13 @@ class Crowd:
         return [change] if change else []
 
     def _upkeep(self, ts_ns: int, fair: float) -> list[Change]:
-        """Too few levels get one more, too many lose the deepest."""
+        """Too few levels get one more; too many, or one left far behind by the price, lose the deepest."""
         changes = []
         for side in (BID, ASK):
             depth = self.market.book.depth(side)
             if depth < self.pace.levels * 0.8:
                 changes += self._place(ts_ns, side, fair)
-            elif depth > self.pace.levels * 1.2:
+            elif depth > self.pace.levels * 1.2 or abs(self.market.book.price(side, -1) - fair) > fair * FAR:
                 change = self.market.set(ts_ns, side, self.market.book.price(side, -1), 0)
                 changes += [change] if change else []
         return changes

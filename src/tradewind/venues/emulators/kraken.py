@@ -313,19 +313,12 @@ def times(ns: int) -> dict[str, str]:
     return {"time_in": rfc3339(ns, 6), "time_out": rfc3339(ns + 47_000, 6)}
 
 
-def digits(units: int, decimals: int) -> str:
-    """What the checksum takes of a number: its digits without the point and without zeros in front."""
-    return fixed(units, decimals).replace(".", "").lstrip("0")
-
-
 def checksum(market: Market) -> int:
-    """CRC32 of the ten best asks, then the ten best bids."""
-    listing = market.listing
-    parts = [
-        digits(level, listing.price_decimals) + digits(there, listing.size_decimals)
-        for side in (ASK, BID)
-        for level, there in market.book.top(side, CHECKED)
-    ]
+    """CRC32 of the ten best asks, then the ten best bids: of each number its digits without the point and without zeros in front.
+
+    With all the venue's decimals written, these are the digits of our integers.
+    """
+    parts = [f"{level}{there}" for side in (ASK, BID) for level, there in market.book.top(side, CHECKED)]
     return zlib.crc32("".join(parts).encode())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def fixed(units: int, decimals: int, shown: int | None = None) -> str:
@@ -18,10 +19,14 @@ def trimmed(units: int, decimals: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def rfc3339(ns: int, digits: int) -> str:
     """A UTC time with that many digits behind the second."""
-    whole = datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{whole}.{ns % 1_000_000_000:09d}"[: 20 + digits] + "Z"
+    return f"{_whole(ns // 1_000_000_000)}.{ns % 1_000_000_000:09d}"[: 20 + digits] + "Z"
 
 
 def rfc3339_short(ns: int, digits: int) -> str:
