@@ -93,6 +93,8 @@ def test_observations_from_the_command_line(told: Any, tmp_path: Path) -> None:
         ("data", "ingest", "nowhere"), ("data", "quarantine", "drop"), ("data", "quarantine", "release"),
         ("data", "query", "SELECT"), ("data", "export", "trades", "--out", "x.txt"),
         ("data", "export", "nothing", "--out", "x.csv"), ("dataset", "build", "none.toml"), ("dataset", "show", "nothing"),
+        ("data", "download", "nowhere:X", "--first", "2024-01-01", "--last", "2024-01-02"),
+        ("data", "download", "binance:BTCUSDT", "--first", "soon", "--last", "2024-01-02"),
     ],
 )  # fmt: skip
 def test_bad_use_is_told_with_code_two(told: Any, words: tuple[str, ...]) -> None:
@@ -105,3 +107,15 @@ def test_a_card_escapes_what_it_shows(told: Any, tmp_path: Path) -> None:
     told("dataset", "build", str(lay_out(tmp_path, text=SPEC.replace('"short"', '"<script>x</script>"'))))
     told("dataset", "show", "<script>x</script>", "--out", str(tmp_path / "card.html"))
     assert "<script>x</script>" not in (tmp_path / "card.html").read_text()
+
+
+def test_a_recording_is_taken_like_a_tape(tmp_path: Path) -> None:
+    made = markets.market(4, wild=(5,))
+    with MarketLog.create(tmp_path / "live" / "market", markets.INSTRUMENTS, markets.STREAMS, "a test") as log:
+        log.append(made)
+    with markets.store(tmp_path / "s") as store:
+        done = ingest.ingest(store, open_raw(tmp_path / "live"), markets.judge())
+        assert (done.raw, done.quarantined) == (len(made), 1)
+        again = ingest.ingest(store, markets.tape(tmp_path / "t", made), markets.judge())
+        assert again.known == 1, "the same rows have the same digest"
+        assert verify(store, judge_for=lambda _: markets.judge()).equal

@@ -27,6 +27,7 @@ from tradewind.storage.tape import Tape
 
 from . import frames
 from .frames import Quality
+from .raw import open_raw
 from .sieve import Judge
 from .spec import Spec, read
 from .store import Store
@@ -92,7 +93,7 @@ def build(
     Raises BadUse for a specification that asks for what is not there, BadData where the tapes give no row.
     """
     spec = read(path)
-    tapes = [(name, Tape.open(path.parent / name)) for name in spec.tapes]
+    tapes = [(name, open_raw(path.parent / name)) for name in spec.tapes]
     for name, tape in tapes:
         say(f"proving {name}")
         tape.verify()

@@ -8,7 +8,6 @@ read there. Datasets are not changed: they are immutable; a new build has a new 
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from tradewind.storage.tape import Tape
 
 from . import catalogue, minutes
 from .entries import CONFIRMED, RELEASED
+from .raw import open_raw
 from .store import Store
 
 STALE = "stale"
@@ -120,7 +120,7 @@ def _entry(store: Store, name: str) -> Entry:
 def _raw(store: Store, entry: Entry) -> tuple[Tape, Rows, Any]:
     """The tape, the refused rows as they lie in it, and their indices. Raises Corrupt where they differ from what was refused."""
     segment = store.records.rows("segments", digest=entry.digest)[0]
-    tape = Tape.open(Path(segment["tape"]))
+    tape = open_raw(segment["tape"])
     place = segment["place"]
     if place >= len(tape.manifest.segments) or tape.manifest.segments[place].sha256 != entry.digest:
         raise Corrupt("another segment lies there now", where=f"{tape.folder} segment {place}", expected=entry.digest)

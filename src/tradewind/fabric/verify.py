@@ -21,6 +21,7 @@ from tradewind.storage.tape import Tape
 from . import quarantine
 from .entries import RELEASED
 from .ingest import Say, ingest
+from .raw import open_raw
 from .sieve import Judge
 from .store import Store
 
@@ -75,7 +76,7 @@ def _history(store: Store) -> Iterator[Act]:
 
 def _ingest(folder: str) -> Act:
     def act(rebuilt: Store, judge_for: JudgeFor, say: Say) -> None:
-        tape = Tape.open(Path(folder))
+        tape = open_raw(folder)
         tape.verify()
         ingest(rebuilt, tape, judge_for(tape), say)
 

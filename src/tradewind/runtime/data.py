@@ -8,14 +8,17 @@ from typing import Any
 
 import msgspec
 
+from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
-from tradewind.fabric import catalogue, datasets, differences, ingest, observations, quarantine, verify
+from tradewind.fabric import catalogue, datasets, differences, download, ingest, observations, quarantine, verify
+from tradewind.fabric.assembly import budget_of
+from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
 from tradewind.fabric.store import Store
 from tradewind.storage.projection import TABLES, day_number, day_text
-from tradewind.storage.tape import Tape
 
 from . import data_options as of
+from . import live_source
 from .options import duration_ns
 
 Say = Callable[[str], None]
@@ -26,7 +29,7 @@ def take(options: of.IngestOptions, place: Path, say: Say) -> dict[str, Any]:
     total = ingest.Ingested()
     with Store(place) as store:
         for folder in options.tapes:
-            done = ingest.ingest(store, Tape.open(folder), say=say)
+            done = ingest.ingest(store, open_raw(folder), say=say)
             for name in total.__struct_fields__:
                 setattr(total, name, getattr(total, name) + getattr(done, name))
     return {**msgspec.structs.asdict(total), "store": str(place)}
@@ -137,6 +140,38 @@ def observe(options: of.ObserveOptions, place: Path, say: Say) -> dict[str, Any]
     with Store(place) as store:
         done = ingest.ingest(store, tape, say=say)
     return {"rows": done.accepted, "tape": str(options.tape), "first_ts": found[0].published_ns, "last_ts": found[-1].published_ns}
+
+
+def fetch(options: of.DownloadOptions, place: Path, say: Say) -> dict[str, Any]:
+    """`data download`."""
+    import asyncio
+
+    venue, _, symbol = options.symbol.partition(":")
+    days = [day_text(_day(text)) for text in (options.first, options.last)]
+    if options.timeframe and options.timeframe not in codes.TIMEFRAME_NAMES:
+        raise BadUse(f"no timeframe {options.timeframe!r}", where="--timeframe", expected=", ".join(codes.TIMEFRAME_NAMES))
+    live_source.adapter_of(venue)
+    choice = live_source.Choice(source=live_source.known_source(options.source), venues=(venue,), symbols={venue: (symbol,)})
+    folder = options.tapes or place / "raw"
+
+    async def run() -> download.Downloaded:
+        async with live_source.opened(choice, say) as (fabric, _):
+            wanted = fabric.wanted[0]
+            source = download.Source(
+                wanted.adapter, wanted.place.rest, fabric.outside, budget_of(wanted.adapter, fabric.outside.time)
+            )
+            order = download.Order(download.topic_of(wanted.adapter, options.timeframe), options.timeframe, *days)
+            with Store(place) as store:
+                return await download.download(store, source, order, folder, say)
+
+    return {**msgspec.structs.asdict(asyncio.run(run())), "tapes": str(folder)}
+
+
+def _day(text: str) -> int:
+    try:
+        return day_number(text)
+    except ValueError as error:
+        raise BadUse(f"{text!r} is no day", where="--first, --last", expected="YYYY-MM-DD") from error
 
 
 # Datasets --------------------------------------------------------------------------------------------------------------

@@ -93,6 +93,17 @@ class ObserveOptions(StoreOptions, frozen=True, kw_only=True):
     delay: Annotated[str, Told("Publication after the event, where no column tells it, e.g. `1h`.")] = "0s"
 
 
+class DownloadOptions(StoreOptions, frozen=True, kw_only=True):
+    """History by REST, day by day: what the store lacks becomes tapes and is taken in."""
+
+    symbol: Annotated[str, Told("Venue and its own symbol, e.g. `binance:BTCUSDT`.", argument=True)]
+    first: Annotated[str, Told("First day, YYYY-MM-DD (UTC).")]
+    last: Annotated[str, Told("Last day.")]
+    timeframe: Annotated[str, Told("Length of the bars, e.g. `1m`; empty: trades.")] = "1m"
+    tapes: Annotated[Path | None, Told("Folder for the tapes; without it `raw` in the store.")] = None
+    source: Annotated[str, Told("live, sandbox, or auto: the sandbox where the venue cannot be reached.")] = "live"
+
+
 class BuildOptions(StoreOptions, frozen=True, kw_only=True):
     """A specification becomes an immutable, labelled dataset, named by its content."""
 

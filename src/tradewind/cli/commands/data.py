@@ -14,6 +14,7 @@ from ..command import Answer, Command, Frame, call
 from ..emit import Table
 
 BAD_DATA = 3
+MARKET = "market"
 MAKE_TAPE = "make one with `tradewind import FORMAT FILE... --out FOLDER`"
 
 
@@ -30,7 +31,8 @@ def _plain(function: str, says: bool = False) -> Callable[[Any, Frame], Answer]:
 def ingest(options: of.IngestOptions, frame: Frame) -> Answer:
     """Looks at the folders before anything is compiled."""
     for folder in options.tapes:
-        readable_folder(folder, "a tape", TAPE, MAKE_TAPE)
+        if not (folder / MARKET).is_dir():  # a recording is as good
+            readable_folder(folder, "a tape", TAPE, MAKE_TAPE)
     return Answer(call("data", "take", options, options.place(frame.environment), frame.emit.say))
 
 
@@ -86,6 +88,7 @@ _TOLD = (
     _Told("data verify", of.LakeVerifyOptions, ("equal", "partitions", "rows", "balanced", "differs", "unproven"), prove),
     _Told("data compact", of.CompactOptions, ("files_saved", "rows_pruned", "files_deleted", "tables"), _plain("compact")),
     _Told("data quarantine", of.QuarantineOptions, ("entries", "rows", "bars", "datasets"), _plain("quarantined")),
+    _Told("data download", of.DownloadOptions, ("rows", "days", "partial", "had", "tapes"), _plain("fetch", says=True)),
     _Told("data observe", of.ObserveOptions, ("rows", "tape", "first_ts", "last_ts"), observe),
     _Told("dataset build", of.BuildOptions, ("id", "rows", "manifest", "new"), build),
     _Told("dataset list", of.DatasetListOptions, ("datasets",), _plain("listed")),
