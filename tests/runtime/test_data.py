@@ -12,8 +12,11 @@ import pytest
 from fabric import markets
 from fabric.test_datasets import SPEC, lay_out
 from tradewind.cli import main
-from tradewind.fabric import frames, sieve
+from tradewind.fabric import frames, ingest, sieve
+from tradewind.fabric.raw import open_raw
+from tradewind.fabric.verify import verify
 from tradewind.runtime import data
+from tradewind.storage.marketlog import MarketLog
 
 
 @pytest.fixture
@@ -111,7 +114,8 @@ def test_a_card_escapes_what_it_shows(told: Any, tmp_path: Path) -> None:
 
 def test_a_recording_is_taken_like_a_tape(tmp_path: Path) -> None:
     made = markets.market(4, wild=(5,))
-    with MarketLog.create(tmp_path / "live" / "market", markets.INSTRUMENTS, markets.STREAMS, "a test") as log:
+    (tmp_path / "live").mkdir()
+    with MarketLog(tmp_path / "live" / "market", markets.INSTRUMENTS, markets.STREAMS, "a test") as log:
         log.append(made)
     with markets.store(tmp_path / "s") as store:
         done = ingest.ingest(store, open_raw(tmp_path / "live"), markets.judge())
