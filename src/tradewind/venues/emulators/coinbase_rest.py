@@ -90,9 +90,9 @@ class Coinbase:
 
     def _products(self, query: Mapping[str, str]) -> Reply:
         if query.get("product_type", "SPOT") not in ("SPOT", "UNKNOWN_PRODUCT_TYPE"):
-            return _reply({"products": [], "num_products": 0})
+            return _reply({"products": [], "num_products": 0, "pagination": None})
         rows = [product_info(product, market, self._day(market)) for product, market in self._markets.items()]
-        return _reply({"products": rows, "num_products": len(rows)})
+        return _reply({"products": rows, "num_products": len(rows), "pagination": None})
 
     def _product(self, product: str, market: Market, what: str, query: Mapping[str, str]) -> Any:
         if what == "":
