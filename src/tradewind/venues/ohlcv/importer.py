@@ -1,4 +1,4 @@
-"""Finished bars from parquet files named venue_pair.parquet, merged over venues into one tape.
+"""Finished bars from files of many dialects (`dialects`), merged over venues into one tape.
 
 A file's floats become integers by rounding to the nearest unit. The unit is the coarsest power of ten (down to 1e-10 for
 prices, 1e-8 for volumes) on which every number of the file lies within the error of a float. A number that is not the very
@@ -23,9 +23,9 @@ from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.imported import Grids, Imported, Sink, Streams
 from tradewind.venues.lines import Progress, Refusals
+from tradewind.venues.ohlcv.dialects import COLUMNS, Told, read
 from tradewind.venues.symbols import split_symbol
 
-COLUMNS = ("open", "high", "low", "close", "volume")
 MAX_PRICE_EXPONENT, MAX_VOLUME_EXPONENT = 10, 8
 EXACT = float(1 << 53)  # beyond it a float no longer holds every integer
 ULPS = 4.0  # how many units in the last place a decimal number may be off after one product
@@ -71,7 +71,8 @@ class BarImporter:
         return Imported(instruments=made, streams=self._streams.streams, scales=[(1, 1)] * len(made), notes=notes)
 
     def _bars(self, path: Path) -> Rows:
-        frame = _read(path)
+        told = read(path, self._refusals, self._progress)
+        frame = told.frame
         opened = frame["timestamp"].dt.epoch("ns").to_numpy()
         numbers = {name: frame[name].cast(pl.Float64).to_numpy() for name in COLUMNS}
         good = self._usable(path.name, opened, numbers)
@@ -92,7 +93,7 @@ class BarImporter:
             )
         if not fits.any():
             raise BadData(f"no bar in it can be used: {self._refusals.first()}", where=str(path), expected="bars of honest size")
-        instrument = self._instrument(path, price_exponent, volume_exponent)
+        instrument = self._instrument(path, told, price_exponent, volume_exponent)
         rows["ts_venue"] = rows["ts_local"] = opened[order] + codes.TIMEFRAME_NS[timeframe]
         rows["strategy"], rows["instrument"] = timeframe, instrument
         rows["source"] = self._streams.source(instrument, "bar")
@@ -126,8 +127,8 @@ class BarImporter:
                 self._refusals.add(reason, file, index + 1, str(int(opened[index])))
         return first
 
-    def _instrument(self, path: Path, price_exponent: int, volume_exponent: int) -> int:
-        venue, pair = _venue_pair(path)
+    def _instrument(self, path: Path, told: Told, price_exponent: int, volume_exponent: int) -> int:
+        venue, pair = told.venue, told.pair
         base, quote = split_symbol(pair)
         key = f"{venue}:{pair.upper()}"
         made = Instrument(
@@ -156,33 +157,6 @@ class BarImporter:
             "missing_bars": int((rows["ts_local"][-1] - rows["ts_local"][0]) // step + 1 - len(rows)),
             "flat_without_volume": int(flat.sum()),
         }
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        raise BadData(f"is no parquet file: {error}", where=str(path), expected="a parquet file of bars") from error
-    missing = [name for name in (*COLUMNS, "timestamp") if name not in frame.columns]
-    if missing:
-        raise BadData(
-            f"lacks the columns {', '.join(missing)}", where=str(path), expected="open, high, low, close, volume, timestamp"
-        )
-    kind = frame.schema["timestamp"]
-    if not isinstance(kind, pl.Datetime) or kind.time_zone not in (None, "UTC"):
-        raise BadData(f"timestamp is {kind}", where=str(path), expected="a UTC time")
-    if not all(frame.schema[name].is_numeric() for name in COLUMNS):
-        raise BadData("open, high, low, close or volume is text", where=str(path), expected="numbers")
-    if frame["timestamp"].null_count():
-        raise BadData("a bar without a time", where=str(path), expected="a time for every bar")
-    return frame
-
-
-def _venue_pair(path: Path) -> tuple[str, str]:
-    venue, _, pair = path.name.partition(".")[0].lower().partition("_")
-    if not venue.isalnum() or not pair.isalnum():
-        raise BadData("its name does not say venue and pair", where=str(path), expected="such as kraken_btcusd.parquet")
-    return venue, pair
 
 
 def _timeframe(opened: NDArray[np.int64], path: Path) -> int:
