@@ -107,8 +107,12 @@ class Feed:
         source = next(
             at for at, x in enumerate(self.adapter.streams) if (x.channel, x.instrument) == (topic.channel, topic.instrument)
         )
-        make = BarLane if topic.channel == BAR else Lane
-        return make(topic, source, keeper_of(self.adapter, topic), self.desk)
+        keeper = keeper_of(self.adapter, topic)
+        if topic.channel != BAR:
+            return Lane(topic, source, keeper, self.desk)
+        lane = BarLane(topic, source, keeper, self.desk)
+        lane.timeframe = codes.TIMEFRAME_NAMES.index(getattr(self.adapter, "bar_timeframe", "1m"))
+        return lane
 
     # Small things for links and history ------------------------------------------------------------------------------------
 

@@ -21,12 +21,13 @@ MAX_PAGES = 64
 PATIENCE = 6  # times a history that does not reach the live end yet is asked again
 AGAIN_S = 1.0
 SLACK_NS = codes.SECOND  # venues page by whole seconds
+GAP = "market"  # a gap of a live stream is as urgent as a snapshot; downloads of the past are not
 NETWORK = (Unreachable, OutcomeUnknown, BadData)
 
 
-async def asked(feed: Feed, ask: Ask) -> Answer:
-    """The answer to a request, within the budget. Raises what the transport raises."""
-    await feed.budget.acquire(ask.weight, ask.purpose)
+async def asked(feed: Feed, ask: Ask, purpose: str = "") -> Answer:
+    """The answer to a request, within the budget of its purpose. Raises what the transport raises."""
+    await feed.budget.acquire(ask.weight, purpose or ask.purpose)
     answer = await feed.outside.transport.ask(feed.place.rest, ask)
     feed.budget.heard(answer.status, feed.adapter.quota(answer))
     return answer
@@ -85,7 +86,7 @@ async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
     for _ in range(MAX_PAGES):
         if ask is None:
             break
-        page = feed.adapter.read_trades(lane.topic, await asked(feed, ask))
+        page = feed.adapter.read_trades(lane.topic, await asked(feed, ask, GAP))
         parts.append(page.rows)
         if len(page.rows) and int(page.rows["ref"].max()) >= until:
             break
@@ -108,7 +109,7 @@ async def _bars(feed: Feed, lane: BarLane) -> tuple[Rows, bool]:
         ask = feed.adapter.ask_candles(lane.topic, name, since, until) if until > since else None
         if ask is None:
             return _joined(parts), until <= since
-        page = feed.adapter.read_candles(lane.topic, name, await asked(feed, ask))
+        page = feed.adapter.read_candles(lane.topic, name, await asked(feed, ask, GAP))
         fresh = page.rows[page.rows["ts_venue"] > since]
         if not len(fresh):
             break

@@ -18,7 +18,7 @@ from tradewind.venues.adapter import BAR, DEPTH, TRADE, Topic
 from tradewind.venues.keepers import BookKeeper, OrderedKeeper, TradeKeeper, Verdict
 from tradewind.venues.rimbook import RimBook
 
-from .desk import Desk, Row
+from .desk import Desk, Row, one
 from .streams import StreamState, Transition
 
 NOTHING, SNAPSHOT, RESUBSCRIBE, HISTORY = range(4)  # wishes, the later the more urgent
@@ -284,7 +284,18 @@ class Lane:
 
 
 class BarLane(Lane):
-    """Finished bars: their id is their end, their gap a bar's length."""
+    """Finished bars: their id is their end, their gap a bar's length. The first one expected ends after the first subscription."""
+
+    timeframe = -1
+
+    def subscribed(self) -> None:
+        """The first time says from when on bars are wanted; later ones ask for what was missed."""
+        if self.last_ts:
+            super().subscribed()
+            return
+        step = codes.TIMEFRAME_NS[self.timeframe]
+        self.proven, self.asked = False, self.desk.time.now()
+        self.last_ts = (self.asked + self.desk.skew.offset_ns) // step * step
 
     def _judge(self, came: Rows, n: int) -> None:
         ends = came["ts_venue"]
@@ -295,11 +306,9 @@ class BarLane(Lane):
         step = codes.TIMEFRAME_NS[fresh["strategy"].item(0)]
         if self.last_ts and fresh["ts_venue"].item(0) - self.last_ts > step:
             self._judged = fresh
-            self.timeframe = fresh["strategy"].item(0)
             self.tell(why.IDS_SKIPPED)
             self.wish, self.filling = HISTORY, True
             return
-        self.timeframe = fresh["strategy"].item(0)
         if self.state.condition != codes.SYNCED:
             self._arrived(fresh)
         self._pass(fresh, len(fresh))
@@ -307,7 +316,8 @@ class BarLane(Lane):
     def resume(self, last: Row) -> None:
         """Goes on behind the last bar."""
         super().resume(last)
-        self.timeframe = int(last["strategy"]) if last["kind"] == codes.BAR else -1
+        if last["kind"] != codes.BAR:
+            self.last_ts = 0
 
     def _restore(self, history: Rows) -> None:
         until = codes.NEVER if self._judged is None else self._judged["ts_venue"].item(0)
@@ -317,8 +327,6 @@ class BarLane(Lane):
             self.counts.processed += len(passed)
             self.last_ts = passed["ts_venue"].item(-1)
             self.desk.again(passed)
-
-    timeframe = -1
 
 
 def crossed(book: RimBook) -> bool:
@@ -347,19 +355,19 @@ def whole(book: RimBook, source: int, instrument: int) -> Rows:
 
 def conflated(parts: list[Rows]) -> Rows:
     """Several depth messages of one stream as one: every level's last word, from the first one's id to the last one's."""
-    every = np.concatenate(parts)
+    every = one(parts)
     keys = every["price"] * 2 + every["side"]
     _, last = np.unique(keys[::-1], return_index=True)
     keep = np.sort(len(every) - 1 - last)
-    one = every[keep]
-    real = one[(one["marks"] & codes.EMPTY) == 0]
-    one = real if len(real) else one[-1:]
-    one["marks"] &= ~(codes.FIRST | codes.LAST)
-    one["marks"][0] |= codes.FIRST
-    one["marks"][-1] |= codes.LAST
+    made = every[keep]
+    real = made[(made["marks"] & codes.EMPTY) == 0]
+    made = real if len(real) else made[-1:]
+    made["marks"] &= ~(codes.FIRST | codes.LAST)
+    made["marks"][0] |= codes.FIRST
+    made["marks"][-1] |= codes.LAST
     end = every[-1]
-    one["ref"], one["ts_venue"], one["ts_local"] = end["ref"], end["ts_venue"], end["ts_local"]
-    one["value"] = 0
-    one["value"][-1] = end["value"] if len(parts[-1]) > 1 else 0
-    one["value"][0] = every["value"][0]
-    return one
+    made["ref"], made["ts_venue"], made["ts_local"] = end["ref"], end["ts_venue"], end["ts_local"]
+    made["value"] = 0
+    made["value"][-1] = end["value"] if len(parts[-1]) > 1 else 0
+    made["value"][0] = every["value"][0]
+    return made

@@ -32,6 +32,7 @@ class Market:
 
     venue = ""
     carried: tuple[str, ...] = ()  # the channels this venue has
+    bar_timeframe = "1m"  # of the bars it streams
     facts: Mapping[str, Fact] = {}
 
     def __init__(self) -> None:

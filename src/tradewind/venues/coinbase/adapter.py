@@ -32,6 +32,7 @@ class CoinbaseAdapter(base.Market):
     """Coinbase spot. Depth and quotes have no ids of their own: their ref is the frame's sequence number."""
 
     venue = VENUE
+    bar_timeframe = "5m"  # of the bars that are streamed
     carried = fabric.CHANNELS[:4]
     facts = FACTS
 
