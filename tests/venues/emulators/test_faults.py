@@ -562,3 +562,27 @@ def test_every_kind_and_parameter_is_documented(repo: Path) -> None:
     for name, kind in KINDS.items():
         assert f"| `{name}` | {kind.doc} |" in page
         assert all(f"`{parameter}` = {value}" in page for parameter, value in kind.params.items())
+
+
+def test_two_streams_of_one_book_are_both_healed() -> None:
+    async def script(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+        async with CLIENTS["kraken"](sandbox, http) as client, http.ws_connect(client.ws + "/v2") as other:
+            params = {"channel": "book", "symbol": ["BTC/USD"], "depth": 100}
+            await other.send_json({"method": "subscribe", "params": params})
+            await go(sandbox, 1)
+            sandbox.director.add(
+                [fault("crossed", "kraken", for_s=1.0), fault("empty_side", "kraken", for_s=1.0, params={"side": "bid"})]
+            )
+            await go(sandbox, 4)
+            assert client.right()
+            bids: dict[float, float] = {}
+            while True:
+                try:
+                    frame = await asyncio.wait_for(other.receive_json(), 0.2)
+                except TimeoutError:
+                    break
+                for row in frame["data"][0]["bids"] if frame.get("channel") == "book" else ():
+                    bids[row["price"]] = row["qty"]
+            assert sorted(((price, size) for price, size in bids.items() if size), reverse=True)[:10] == client.truth()[0]
+
+    play(["kraken"], script)

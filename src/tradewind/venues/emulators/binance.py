@@ -244,7 +244,7 @@ class BinanceVenue(Venue):
         first, self._told[symbol, speed] = self._told[symbol, speed] + 1, market.number
         stream = symbol.lower() + ("@depth@100ms" if speed == 1 else "@depth")
         if stream in self._streams:
-            levels = self.faults.levels(market, sorted_levels(changed))
+            levels = self.faults.levels(market, sorted_levels(changed), stream)
             self.say(stream, symbol, self.depth_told(symbol, market, (first, market.number), levels, self.stamp(ts_ns)))
 
     def _tell_partial(self, symbol: str, market: Market, speed: int) -> None:

@@ -36,8 +36,8 @@ class Running:
         self.number, self.fault, self.since_ns = number, fault, since_ns
         self.left = fault.count
         self.fired = 0
-        self.phantoms: set[tuple[str, int, int]] = set()  # levels told that are not in the book
-        self.hidden: set[str] = set()  # pairs with a side told empty
+        self.phantoms: set[tuple[str, str, int, int]] = set()  # pair, stream, side, price told that are not in the book
+        self.hidden: set[tuple[str, str]] = set()  # pairs and streams with a side told empty
 
 
 class Faults:
@@ -131,54 +131,55 @@ class Faults:
 
     # Books ------------------------------------------------------------------------------------------------------------
 
-    def levels(self, market: Market, levels: Levels) -> Levels:
-        """The levels of a depth message as they go out."""
+    def levels(self, market: Market, levels: Levels, stream: str = "") -> Levels:
+        """The levels of a depth message as they go out; `stream` tells apart the streams of one book."""
         if not self.running and not self._ended:
             return levels
         symbol = market.listing.symbol
-        levels = self._healed(market, levels)
+        levels = self._healed(market, levels, stream)
         running = self.find("empty_side", "depth", symbol)
         if running is not None:
-            levels = self._emptied(running, market, levels)
+            levels = self._emptied(running, market, levels, stream)
         running = self.find("crossed", "depth", symbol)
         if running is not None:
-            levels = self._crossed(running, market, levels)
+            levels = self._crossed(running, market, levels, stream)
         if any(levels) and self._fires("corrupt", "depth", symbol):
             side = BID if levels[BID] else ASK
             price, size = levels[side][0]
             levels[side][0] = (price, size + 1 + size // 7)
         return levels
 
-    def _healed(self, market: Market, levels: Levels) -> Levels:
+    def _healed(self, market: Market, levels: Levels, stream: str) -> Levels:
         """Tells the truth about what ended faults have told of this pair."""
-        symbol = market.listing.symbol
+        seen = (market.listing.symbol, stream)
         for ended in self._ended:
-            for phantom in [item for item in ended.phantoms if item[0] == symbol]:
+            for phantom in [item for item in ended.phantoms if item[:2] == seen]:
                 ended.phantoms.discard(phantom)
-                levels = _with(levels, phantom[1], {phantom[2]: market.book.sizes[phantom[1]].get(phantom[2], 0)})
-            if symbol in ended.hidden:
-                ended.hidden.discard(symbol)
+                _, _, side, price = phantom
+                levels = _with(levels, side, {price: market.book.sizes[side].get(price, 0)})
+            if seen in ended.hidden:
+                ended.hidden.discard(seen)
                 side = ASK if ended.fault.param("side") == "ask" else BID
                 levels = _with(levels, side, dict(market.book.top(side)))
         self._ended = [ended for ended in self._ended if ended.phantoms or ended.hidden]
         return levels
 
-    def _emptied(self, running: Running, market: Market, levels: Levels) -> Levels:
+    def _emptied(self, running: Running, market: Market, levels: Levels, stream: str) -> Levels:
         side = ASK if running.fault.param("side") == "ask" else BID
-        symbol = market.listing.symbol
-        gone = [] if symbol in running.hidden else [(price, 0) for price, _ in market.book.top(side)]
+        seen = (market.listing.symbol, stream)
+        gone = [] if seen in running.hidden else [(price, 0) for price, _ in market.book.top(side)]
         gone += [(price, 0) for price, _ in levels[side] if (price, 0) not in gone]
-        running.hidden.add(symbol)
+        running.hidden.add(seen)
         self.use(running)
         return (levels[BID], gone) if side == ASK else (gone, levels[ASK])
 
-    def _crossed(self, running: Running, market: Market, levels: Levels) -> Levels:
+    def _crossed(self, running: Running, market: Market, levels: Levels, stream: str) -> Levels:
         ask = market.book.best(ASK)
         if ask is None:
             return levels
         self.use(running)
         price = ask + max(2, ask // 20_000)
-        running.phantoms.add((market.listing.symbol, BID, price))
+        running.phantoms.add((market.listing.symbol, stream, BID, price))
         return _with(levels, BID, {price: market.book.sizes[ASK][ask]})
 
     def book(self, market: Market) -> tuple[Book, int]:

@@ -245,7 +245,7 @@ class KrakenVenue(Venue):
         levels = (view.seen(market, BID, changes), view.seen(market, ASK, changes))
         if any(levels):
             symbol = market.listing.symbol
-            told = self.faults.levels(market, levels)
+            told = self.faults.levels(market, levels, str(view.depth))
             self._say(("book", symbol, view.depth), lambda: book_frame("update", market, told, ts_ns))
 
     def _book_snapshot(self, symbol: str, depth: int) -> str:
