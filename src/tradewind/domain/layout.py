@@ -160,11 +160,14 @@ GROUPED = np.dtype(
         ("vote", f8, (8,)),
         ("pull", f8, (8,)),
         ("scatter", f8),
+        ("former", f8),
+        ("unrest", f8),
         ("implied", f8),
         ("n_quoted", i8),
     ]
 )  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency.
-# pull: the votes' weights; scatter: median distance of the votes from the reference (ratio); implied: the asset's rate as the
+# pull: the votes' weights; scatter: median distance of the votes from the reference (ratio); unrest: how far the
+# reference moved between two looks of late, from `former` on (ratio); implied: the asset's rate as the
 # pairs quoted in it (n_quoted) tell it
 MAX_MEMBERS = 8
 BARS = np.dtype(

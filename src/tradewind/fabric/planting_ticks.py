@@ -7,6 +7,7 @@ what is sent, so that it is the price that must be doubted; where levels are los
 
 from __future__ import annotations
 
+import math
 import random
 import zlib
 from collections.abc import Callable
@@ -83,6 +84,11 @@ def checksum(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> int:
     return zlib.crc32("".join(told).encode())
 
 
+def _outward(side: int, price: float) -> int:
+    """Bids down, asks up, so that a spread of one tick does not close."""
+    return math.floor(price) if side == codes.BUY else math.ceil(price)
+
+
 class Ticks:
     """The planters, bound to one tape's books."""
 
@@ -156,7 +162,7 @@ class Ticks:
 
     def shifted(self, place: Place, span_ns: int, factor: Callable[[float], float]) -> tuple[int, int] | None:
         """Every price times a factor, the trades' too."""
-        done = self.pretend(place, span_ns, lambda share: lambda side, price: round(price * factor(share)))
+        done = self.pretend(place, span_ns, lambda share: lambda side, price: _outward(side, price * factor(share)))
         if done is not None:
             traded = self.edit.of(place.instrument, codes.TRADE, *done)
             shares = (self.edit.rows["ts_local"][traded] - done[0]) / (done[1] - done[0])
@@ -342,7 +348,8 @@ class Ticks:
         firsts = np.flatnonzero(self.edit.rows["marks"][found] & codes.FIRST)
         if len(firsts) < 8:
             return None
-        first, second = found[firsts[0] : firsts[1]], found[firsts[1] : firsts[2]]
+        n = 1 if swap else 4  # some change nothing that a checksum covers
+        first, second = found[firsts[0] : firsts[n]], found[firsts[n] : firsts[n + 1]]
         start, end = int(self.edit.rows["ts_local"][first[0]]), self.boundary(i, place.start_ns + 2 * codes.SECOND)
         if end < 0 or not self.heal(i, end):
             return None

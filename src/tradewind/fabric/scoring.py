@@ -63,7 +63,7 @@ def listen(tape: Tape, *, compiled: bool = True, machine: Machine | None = None,
     """Plays the whole tape through a machine that trades nothing. Raises MachineFault where a `must` failed."""
     listed = list(tape.manifest.instruments)
     bars_only = not any(stream.channel in ("depth", "quote") for stream in tape.manifest.streams)
-    machine = machine or judge(len(listed), compiled=compiled)
+    machine = machine or judge(len(listed), len({x.venue for x in listed}), compiled=compiled)
     state = fresh_state(machine)
     out = rows(OUT_ROWS)
     segments = tape.manifest.segments
@@ -93,9 +93,12 @@ def listen(tape: Tape, *, compiled: bool = True, machine: Machine | None = None,
     )  # fmt: skip
 
 
-def judge(n_instruments: int, *, compiled: bool = True) -> Machine:
+def judge(n_instruments: int, n_venues: int = 1, *, compiled: bool = True) -> Machine:
     """The usual composition, large enough; it is given no strategy to run."""
-    return Machine(Composition(capacity=Capacity(instruments=32 if n_instruments <= 32 else 64)), compiled=compiled)
+    return Machine(
+        Composition(capacity=Capacity(instruments=32 if n_instruments <= 32 else 64, venues=4 if n_venues <= 4 else 8)),
+        compiled=compiled,
+    )
 
 
 def setup_of(tape: Tape, machine: Machine, bars_only: bool, jump_bp: int) -> Setup:

@@ -24,7 +24,7 @@ from ..domain.reasons import (
 from ..kernel.jit import called, compiled
 from . import consensus
 from .truth import invalidate, is_news_of_trade, low_below
-from .verdicts import tell_row, tell_stray, tell_touch
+from .verdicts import power_of_ten, tell_row, tell_stray, tell_touch
 
 CROSSED_TOLERANCE_NS = SECOND  # venues show crossed books for moments; longer is a fault
 CONFIRM_NS = SECOND  # a jump nobody else can confirm is believed once it stood this long (seen by the next watch)
@@ -78,6 +78,9 @@ def crossed(s: Any, i: int, out: Any) -> bool:
     top = s.top[i]
     if top.suspect == CROSSED_BOOK and s.clock.now - top.changed_ns > CROSSED_TOLERANCE_NS and top.condition == SYNCED:
         invalidate(s, i)
+    factor = power_of_ten(float(top.bid) / float(top.ask))
+    if factor != 0.0:
+        tell_touch(s, i, WRONG_SCALE, float(top.bid) / float(top.ask), factor, out)
     return refuse(s, i, CROSSED_BOOK, float(top.bid) * top.scale, float(top.ask) * top.scale, out)
 
 
@@ -171,8 +174,11 @@ def weigh(s: Any, i: int, out: Any) -> bool:
     """After consensus: refuses the source's touch while it stands off the others; whether it is good."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
-    rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
-    if rate > 0.0 and (g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C)):
+    if g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C):
+        quoted = s.group[s.fact.rule[i, QUOTE_ASSET]]
+        rate = quoted.reference
+        if rate <= 0.0 or quoted.grade == GRADE_NONE:
+            return bool(top.good != 0)  # by a rate nobody vouches for, nobody is judged
         trust = s.trust[i]
         off = abs(top.worth * rate - g.reference) / g.reference * 1e4
         trust.deviation = off
@@ -192,7 +198,16 @@ def quarrel(s: Any, i: int, out: Any) -> None:
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
     apart = (g.band_high - g.band_low) / g.band_low
-    if trust.moved_ns == s.clock.now and trust.stride > 0.5 * apart * top.mid:
+    stepped = trust.stride > STEP_SHARE * apart * top.mid
+    if trust.span_ns == 0:
+        stepped = stepped and trust.moved_ns == s.clock.now
+    elif not (trust.moved_ns == top.ts < s.clock.now < top.ts + trust.span_ns):
+        return  # bars are compared when both are there
+    for m in range(g.n_members):
+        j = g.member[m]
+        if j != i and trust.span_ns != 0 and s.trust[j].stride > STEP_SHARE * apart * s.top[j].mid:
+            stepped = False
+    if stepped:
         tell_stray(s, i, IMPOSSIBLE_JUMP, apart * 1e4, consensus.PAIR_SHARE * float(s.fact.rule[i, JUMP_BP]), out)
 
 
@@ -278,8 +293,16 @@ def trimmed(s: Any, i: int, f: int, before: float, out: Any) -> None:
     unit = s.top[i].scale * s.group[s.fact.rule[i, QUOTE_ASSET]].reference
     known = g.reference / unit if unit > 0.0 and g.grade != GRADE_NONE else close
     before = before if before > 0.0 else close
-    high = max(max(close, before), known) * most
-    low = min(min(close, before), known) / most
+    high = max(max(close, before), known)
+    low = min(min(close, before), known)
+    quoted = s.group[s.fact.rule[i, QUOTE_ASSET]]
+    for m in range(quoted.n_members):  # where the currency's own sources disagree, each of them may be right
+        x = consensus.worth_of(s, quoted.member[m]) * s.top[i].scale
+        if x > 0.0 and g.grade != GRADE_NONE:
+            high = max(high, g.reference / x)
+            low = min(low, g.reference / x)
+    high *= most
+    low /= most
     if float(b.c_high) > high or float(b.c_low) < low:
         off = max(float(b.c_high) / high, low / float(b.c_low)) * most - 1.0
         tell_touch(s, i, LONG_WICK, off * 1e4, jump, out)

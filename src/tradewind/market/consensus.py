@@ -58,10 +58,11 @@ def update(s: Any, i: int) -> None:
                 place(g, n, x, s.trust[j].weight)
                 n += 1
                 sure += s.top[j].good
-    conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+    tolerance = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, s.trust[i].stretch)
+    conclude(g, n, sure, tolerance, s.clock.now)
     if g.grade == GRADE_NONE and g.implied > 0.0 and n < MAX_MEMBERS:
         place(g, n, g.implied, IMPLIED_WEIGHT)
-        conclude(g, n + 1, sure + 1, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
+        conclude(g, n + 1, sure + 1, tolerance, s.clock.now)
 
 
 @compiled

@@ -253,7 +253,7 @@ def odd_time(s: Any, row: Any, out: Any) -> None:
     if back > BACKWARD_NS:
         tell_row(s, row, TIME_BACKWARD, float(back) * 1e-9, float(BACKWARD_NS) * 1e-9, out)
     lag = row.ts_local - row.ts_venue
-    if trust.lag_ns == 0 or (trust.odd_since > 0 and row.ts_local - trust.odd_since > CLOCK_SET_NS):
+    if s.top[row.instrument].ts_venue == 0 or (trust.odd_since > 0 and row.ts_local - trust.odd_since > CLOCK_SET_NS):
         trust.lag_ns = lag
         trust.odd_since = 0
     elif abs(lag - trust.lag_ns) > CLOCK_STEP_NS:

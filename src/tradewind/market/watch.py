@@ -26,6 +26,8 @@ USUAL_STEP_BARS = 1.0 / 16.0
 FIRST_USUAL_BP = 5.0
 LEAST_USUAL_BP = 0.5
 USUAL_TIMES = 4.0  # the usual distance, and the votes' scatter, times this is granted
+UNREST_TIMES = 2.5  # at most, in long bars: the reference's own move is granted
+CALMING = 0.9  # what remains of a move of the reference at the next look: closes of one bar are as old as their last trades
 OFF_SHARE = 0.1  # of the jump limit is granted at least
 FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
 SCORE_STEP = 1.0 / 16.0  # of trust, won or lost a second
@@ -58,7 +60,11 @@ def watch(s: Any, out: Any) -> None:
     consensus.imply(s)
     consensus.renew(s)
     for q in range(s.clock.n_assets):
-        s.group[q].scatter = consensus.scattered(s.group[q])
+        g = s.group[q]
+        g.scatter = consensus.scattered(g)
+        step = abs(g.reference - g.former) / g.former if g.former > 0.0 else 0.0
+        g.unrest = max(step, CALMING * g.unrest)
+        g.former = g.reference
     for i in range(s.clock.n_instruments):
         measure(s, i, out)
 
@@ -101,8 +107,9 @@ def grant(s: Any, i: int) -> None:
             step *= USUAL_STEP
         usual = trust.usual * (1.0 + step if trust.deviation > trust.usual else 1.0 - step)
         trust.usual = min(max(usual, LEAST_USUAL_BP), jump)
-    reach = USUAL_TIMES * max(trust.usual, g.scatter * 1e4)
-    trust.reach = min(max(reach, OFF_SHARE * jump), jump)
+    unrest = (g.unrest + s.group[s.fact.rule[i, QUOTE_ASSET]].unrest) * 1e4 * min(max(trust.stretch, 1.0), UNREST_TIMES)
+    reach = max(USUAL_TIMES * max(trust.usual, g.scatter * 1e4), unrest)
+    trust.reach = min(max(reach, OFF_SHARE * jump), jump * max(1.0, trust.stretch))
 
 
 @compiled

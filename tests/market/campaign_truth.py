@@ -1,0 +1,144 @@
+"""How well truth tells false data from true, on recordings and on a seeded world.
+
+`TRADEWIND_SHARED=FOLDER python tests/market/campaign_truth.py docs/campaigns/truth.jsonl [NAME ...]` appends a line a tape: what
+was planted in it and found, or what was told of it on clean days. A line that stands is not run again. The thresholds are those
+of the commit a line names; they were chosen on 1 to 3 March 2023, which no line of clean days holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+if "tradewind" not in sys.modules:
+    sys.path.insert(0, str(ROOT / "src"))
+
+from tradewind.domain import codes  # noqa: E402
+from tradewind.fabric import planting, scoring  # noqa: E402
+from tradewind.fabric.faultlabels import Label, world_labels  # noqa: E402
+from tradewind.runtime.demo import make_tape  # noqa: E402
+from tradewind.runtime.imports import import_files  # noqa: E402
+from tradewind.simulation.world import default_spec  # noqa: E402
+from tradewind.storage.tape import Tape, TapeWriter  # noqa: E402
+
+DATA = Path(os.environ.get("TRADEWIND_SHARED", ROOT.parent / "shared")) / "data"
+Made = tuple[Tape, list[Label]]
+
+
+def days(tape: Tape, first: int, end: int, out: Path) -> Tape:
+    """Days [first, end) of a tape, counted from its first one."""
+    rows = np.concatenate([part.copy() for part in tape.segments()])
+    zero = int(rows["ts_local"][0]) // codes.DAY * codes.DAY
+    part = rows[(rows["ts_local"] >= zero + first * codes.DAY) & (rows["ts_local"] < zero + end * codes.DAY)].copy()
+    for source in np.unique(part["source"]):
+        mine = np.flatnonzero(part["source"] == source)
+        part["stream_seq"][mine] = 1 + np.arange(len(mine))
+    with TapeWriter(out, tape.manifest.instruments, tape.manifest.streams, "some days of a tape") as writer:
+        writer.append(part)
+        writer.close({})
+    return Tape.open(out)
+
+
+def minutes(folder: Path) -> Tape:
+    """Twelve days of March 2023 at three venues."""
+    out = folder / "minutes"
+    if not out.exists():
+        import_files("ohlcv", sorted((DATA / "ohlcv" / "1m_2023-03_depeg").glob("*.parquet")), out)
+    return Tape.open(out)
+
+
+def level2(folder: Path, name: str) -> Tape:
+    """A recording of books."""
+    files = {
+        "binance": [DATA / "ws" / "binance_hftbacktest" / f"spot_{x}_20240808.gz" for x in ("btcusdt", "ethusdt")],
+        "binance-usdm": [DATA / "ws" / "binance_hftbacktest" / "usdm_btcusdt_20240808.gz"],
+        "kraken": [DATA / "ws" / "kraken_v2" / "orderbook-v2_first300.json.gz"],
+    }[name]
+    if not (folder / name).exists():
+        import_files(name, files, folder / name)
+    return Tape.open(folder / name)
+
+
+def world(folder: Path, seed: int, seconds: int, faults: dict[str, float]) -> Made:
+    """A seeded world, with its own labelled faults where asked for."""
+    import msgspec
+
+    spec = msgspec.structs.replace(default_spec(seconds * codes.SECOND), faults_per_hour=faults)
+    tape, _ = make_tape(spec, seed, folder / f"world-{seed}")
+    return tape, world_labels(tape.manifest.notes["faults"])
+
+
+def scenes(folder: Path) -> Iterator[tuple[str, Callable[[], Made]]]:
+    """Every tape of the campaign by its name."""
+
+    def plan(tape: Callable[[], Tape], seed: int, every_s: float = 0.0) -> Callable[[], Made]:
+        def made() -> Made:
+            source = tape()
+            out = folder / f"{source.folder.name}-planted-{seed}"
+            labels = planting.plant(source, out, seed=seed, every_s=every_s)
+            return Tape.open(out), labels
+
+        return made
+
+    yield "minutes clean 4 to 9 March", lambda: (days(minutes(folder), 3, 9, folder / "minutes-clean"), [])
+    for seed in range(1, 5):
+        yield f"minutes planted, seed {seed}", plan(lambda: days(minutes(folder), 0, 9, folder / "minutes-quiet"), seed)
+    for name in ("binance", "binance-usdm", "kraken"):
+        yield f"L2 {name} clean", lambda name=name: (level2(folder, name), [])  # type: ignore[misc]
+        every = 2.5 if name == "kraken" else 0.0
+        for seed in range(1, 5):
+            yield f"L2 {name} planted, seed {seed}", plan(lambda name=name: level2(folder, name), seed, every)  # type: ignore[misc]
+    yield "world clean", lambda: (world(folder, 101, 900, {})[0], [])
+    for seed in range(1, 4):
+        yield f"world planted, seed {seed}", plan(lambda seed=seed: world(folder, 200 + seed, 900, {})[0], seed, 20.0)  # type: ignore[misc]
+    kinds = (
+        "dropped",
+        "duplicated",
+        "swapped",
+        "frozen",
+        "decimal_shift",
+        "crossed",
+        "stale_book",
+        "wick",
+        "clock_jump",
+        "gap",
+        "lying",
+    )
+    for seed in range(1, 3):
+        yield f"world's own faults, seed {seed}", lambda seed=seed: world(folder, 300 + seed, 900, dict.fromkeys(kinds, 16.0))  # type: ignore[misc]
+
+
+def line(name: str, made: Made) -> dict[str, Any]:
+    """The ledger's line of one tape."""
+    tape, labels = made
+    figures = scoring.score(tape.folder, labels)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    kept = ("recall", "recall_all", "labels", "hard", "false_alarms", "false_alarms_per_instrument_day", "instrument_days",
+            "delay", "kinds", "soft", "missed", "alarms", "rows", "rows_per_s")  # fmt: skip
+    return {"name": name, "commit": commit.stdout.strip(), "tape": tape.digest[:16], **{key: figures[key] for key in kept}}
+
+
+def main(ledger: Path, wanted: list[str]) -> None:
+    """Runs what the ledger does not hold yet."""
+    done = {json.loads(text)["name"] for text in ledger.read_text().splitlines()} if ledger.exists() else set()
+    with tempfile.TemporaryDirectory(prefix="tradewind-truth-") as folder:
+        for name, make in scenes(Path(folder)):
+            if name in done or (wanted and not any(name.startswith(word) for word in wanted)):
+                continue
+            found = line(name, make())
+            with ledger.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found) + "\n")
+            sys.stderr.write(f"{name}: recall {found['recall']} of {found['hard']}, alarms {found['false_alarms']}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
