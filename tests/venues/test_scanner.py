@@ -41,6 +41,10 @@ FRAMES: dict[str, tuple[Any, tuple[bytes, ...]]] = {
     "aggregated": (at.usdm, (
         (b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1717000000001,"s":"BTCUSDT","a":3000000000,"p":"67000.12",'
         b'"q":"0.310","f":3600000000,"l":3600000001,"T":1717000000000,"m":false,"M":true}}'),
+        (b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1717000000001,"a":3000000000,"s":"BTCUSDT","p":"67000.12",'
+        b'"q":"0.310","f":3600000000,"l":3600000001,"T":1717000000000,"m":true,"st":1}}'),
+        (b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1717000000001,"T":1717000000000,"s":"BTCUSDT",'
+        b'"ps":"BTCUSDT","st":1,"U":157,"u":160,"pu":149,"b":[["0.0024","10"]],"a":[]}}'),
     )),
     "kraken": (at.kraken, (
         (b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":78858.8,"qty":0.00000000},'

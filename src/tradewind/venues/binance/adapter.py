@@ -44,7 +44,8 @@ class BinanceAdapter(base.Market):
     def layouts(self) -> Sequence[Layout]:
         """Depth, quotes and the trades this adapter takes."""
         trades = layouts.AGG_TRADE if self.aggregated else layouts.USDM_TRADE if self.futures else layouts.SPOT_TRADE
-        return (*(layouts.USDM if self.futures else layouts.SPOT), trades)
+        known = layouts.USDM if self.futures else layouts.SPOT
+        return (*known, trades, layouts.USDM_AGG_TRADE) if self.futures and self.aggregated else (*known, trades)
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 

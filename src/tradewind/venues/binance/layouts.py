@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradewind.domain.codes import BUY, DEPTH, QUOTE, SELL, TRADE
 from tradewind.venues.scanner import (
     BEFORE,
+    NUMBER,
     PRICE,
     QUANTITY,
     Layout,
@@ -47,9 +48,10 @@ AGG_TRADE: Layout = [
     '","q":"', QUANTITY, '","f":', integer(R_SINK), ',"l":', integer(R_SINK), ',"T":', stamp(), ',"m":', _MAKER,
     maybe(',"M":', pick(R_SINK, "true", "false")), "}}", message_row(TRADE), end(TRADE),
 ]  # fmt: skip
+_STATUS = maybe(',"st":', NUMBER)  # newer examples tell the symbol's state, and the pair beside it
 USDM_DEPTH: Layout = [
-    _DEPTH, ',"T":', stamp(R_SINK), ',"s":"', symbol(D), '","U":', integer(R_SINK), ',"u":', integer(R_REF),
-    ',"pu":', integer(R_FIRST), ',"b":', _SIDES, "}}", end(DEPTH, 1),
+    _DEPTH, ',"T":', stamp(R_SINK), ',"s":"', symbol(D), '"', maybe(',"ps":"', until('"'), '"'), _STATUS,
+    ',"U":', integer(R_SINK), ',"u":', integer(R_REF), ',"pu":', integer(R_FIRST), ',"b":', _SIDES, "}}", end(DEPTH, 1),
 ]  # fmt: skip
 USDM_QUOTE: Layout = [
     _HEAD, '@bookTicker","data":{"e":"bookTicker","u":', integer(R_REF), ',"s":"', symbol(Q),
@@ -58,6 +60,11 @@ USDM_QUOTE: Layout = [
 USDM_TRADE: Layout = [
     _HEAD, '@trade","data":{"e":"trade","E":', stamp(R_SINK), ',"T":', stamp(), ',"s":"', symbol(T), '","t":', integer(R_REF),
     ',"p":"', PRICE, '","q":"', QUANTITY, '","X":"', until('"'), '","m":', _MAKER, "}}", message_row(TRADE), end(TRADE),
+]  # fmt: skip
+USDM_AGG_TRADE: Layout = [
+    _HEAD, '@aggTrade","data":{"e":"aggTrade","E":', stamp(R_SINK), ',"a":', integer(R_REF), ',"s":"', symbol(T), '","p":"', PRICE,
+    '","q":"', QUANTITY, '","f":', integer(R_SINK), ',"l":', integer(R_SINK), ',"T":', stamp(), ',"m":', _MAKER, _STATUS,
+    "}}", message_row(TRADE), end(TRADE),
 ]  # fmt: skip
 SNAPSHOT: Layout = [
     '{"lastUpdateId":', integer(R_REF), maybe(',"E":', stamp(), ',"T":', stamp(R_SINK)), ',"bids":', constant(R_SNAPSHOT, 1),
