@@ -331,8 +331,13 @@ def sound_bar(s: Any, row: Any, f: int, out: Any) -> bool:
     if (row.value >> 32) < 0 or below < 0 or bottom - below <= 0 or row.quantity < 0:
         return broken(s, row, out)
     if f >= 0 and s.fact.rule[row.instrument, BARS_ONLY] != 0:
+        span = s.frame_ns[f]
         ahead = row.ts_venue - s.bar[row.instrument, f].last_end
-        if ahead <= 0 or row.ts_venue - row.ts_local > s.frame_ns[f] // 2 or (ahead % s.frame_ns[f] != 0 and ahead < row.ts_venue):
+        if row.ts_venue - row.ts_local > span >> 1:
+            return odd_bar(s, row, f, out)
+        if ahead != span and (
+            ahead <= 0 or (ahead % span != 0 and ahead < row.ts_venue)
+        ):  # a division only where it is not the next
             return odd_bar(s, row, f, out)
     return True
 
@@ -383,5 +388,5 @@ def pace(s: Any, row: Any) -> None:
     if gap > trust.longest_ns and s.top[row.instrument].ts > 0:
         trust.longest_ns = min(gap, MOST_BARS * span_ns)
     else:
-        trust.longest_ns -= (trust.longest_ns - span_ns) // 64
-    trust.patience_ns = max(s.fact.rule[row.instrument, STALE_NS] + span_ns, span_ns // 2 + 3 * trust.longest_ns)
+        trust.longest_ns -= (trust.longest_ns - span_ns) >> 6
+    trust.patience_ns = max(s.fact.rule[row.instrument, STALE_NS] + span_ns, (span_ns >> 1) + 3 * trust.longest_ns)
