@@ -15,7 +15,7 @@ import pytest
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse
-from tradewind.fabric import datasets, ingest, quarantine, spec
+from tradewind.fabric import datasets, frames, ingest, quarantine, spec
 from tradewind.fabric.differences import diff
 from tradewind.fabric.store import Store
 
@@ -92,6 +92,18 @@ def test_what_is_tainted_is_flagged(store: Store, tmp_path: Path) -> None:
     assert [quality.refused for quality in manifest.quality] == [{"IMPOSSIBLE_JUMP": 1}, {}]
     assert (manifest.label_horizon_ns, manifest.quality[0].unlabelled) == (3 * codes.MINUTE, 3)
     assert manifest.inputs[0].digest == json.loads((tmp_path / "tape" / "tape.json").read_text())["segments"][0]["sha256"]
+
+
+def test_a_gap_taints_whoever_looks_across_it() -> None:
+    minute, name = codes.MINUTE, "binance:BTC/USDT"
+    ends = np.array([1, 2, 3, 9, 10, 11, 12]) * minute  # four to eight are missing
+    gap = {"venue": "binance", "instrument": "BTC/USDT", "start_ns": 3 * minute, "stop_ns": 8 * minute}
+    sifted = frames.Sifted(gaps=[gap], refused={name: [(11 * minute - 1, 125)]})
+    taint = frames._tainted(ends, minute, name, sifted)
+    assert taint.tolist() == [False, False, False, True, False, True, False]
+    assert frames._tainted(ends, minute, "kraken:BTC/USDT", sifted).sum() == 0
+    assert frames._reached(taint, 1, 2).tolist() == [False, True, True, True, True, True, True]
+    assert frames._reached(taint, 0, 0).tolist() == taint.tolist()
 
 
 CHILD = """

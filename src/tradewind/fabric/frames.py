@@ -219,7 +219,7 @@ def _plain(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tainted(ends: NDArray[np.int64], length: int, name: str, sifted: Sifted) -> NDArray[np.bool_]:
-    """Which bars hold a refused row of their instrument, lie in a gap of it, or follow a missing bar."""
+    """Which bars hold a refused row of their instrument, lie in a gap of it, or are the first after one."""
     found = np.zeros(len(ends), bool)
     refused = np.array(sorted(event for event, _ in sifted.refused.get(name, [])), np.int64)
     if len(refused):
@@ -227,7 +227,8 @@ def _tainted(ends: NDArray[np.int64], length: int, name: str, sifted: Sifted) ->
     venue, _, rest = name.partition(":")
     for gap in sifted.gaps:
         if (gap["venue"], gap["instrument"]) == (venue, rest):
-            found |= (ends > gap["start_ns"]) & (ends - length < gap["stop_ns"])
+            # The first bar after a gap as well: whoever reads it and one before it looks across the gap.
+            found |= (ends > gap["start_ns"]) & (ends - length <= gap["stop_ns"])
     return found
 
 
