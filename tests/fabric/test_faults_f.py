@@ -29,7 +29,7 @@ from tradewind.venues.rimbook import S_KEPT
 
 from .inproc import Play
 from .scenes import DEPTH_FRAME, TRADE_FRAME, VENUES, Dropper, scenario
-from .truth import all_is_well, causes, conditions, counters_add_up, dense, trades_are_whole, unsynced, wrong_books
+from .truth import all_is_well, causes, conditions, counters_add_up, dense, told, trades_are_whole, unsynced, wrong_books
 from .virtual import run
 
 
@@ -524,3 +524,30 @@ def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> Non
         assert dense(play.rows)
 
     scenario(script, patience=Patience(rules=20.0))
+
+
+def test_f8_a_book_without_one_side_is_no_lie_and_comes_back() -> None:
+    """The feed says what the venue says; that nobody trades on it is the machine's (BOOK_LOST_SIDE, tests/market)."""
+    state: dict[str, Any] = {"on": False, "asks": []}
+
+    def empty(data: bytes) -> Sequence[bytes]:
+        if not state["on"] or DEPTH_FRAME["binance"] not in data or b"BTCUSDT" not in data:
+            return (data,)
+        frame = json.loads(data)
+        asks = [price for (side, price) in state["asks"] if side == codes.SELL]
+        frame["data"]["a"] = [[text(price, 2), "0.00000"] for price in asks]
+        return (msgspec.json.encode(frame),)
+
+    async def script(play: Play) -> None:
+        play.theatre.hook = empty
+        await play.run(4)
+        lane = play.feed("binance").lanes[0]
+        state["asks"] = list(told(lane))
+        state["on"] = True
+        await play.run(0.5)
+        state["on"] = False
+        assert not [key for key in told(lane) if key[0] == codes.SELL and key in state["asks"]]
+        assert INVALID not in conditions(play, "binance")
+        assert counters_add_up(play)
+
+    scenario(script)

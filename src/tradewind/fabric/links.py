@@ -30,6 +30,7 @@ MAX_REFUSED = 50  # in REFUSED_NS: a connection that sends so much nonsense is l
 REFUSED_NS = 10 * codes.SECOND
 LATE_NS = 500 * codes.MILLISECOND  # messages that waited longer are a burst: books are conflated
 MAX_REHEARSED = 100_000
+MAX_REASONS = 500  # told apart; a venue, or whoever stands between, may invent as many as it likes
 REPEATED = 10_000  # a number so little behind the last one is a frame told twice, not a count begun anew
 
 
@@ -190,7 +191,9 @@ class Link:
                     self.feed.lane_of[topic].tell(why.VENUE_REFUSED)
 
     def _refuse(self, refused: Refused) -> None:
-        self.feed.refusals[refused.reason] = self.feed.refusals.get(refused.reason, 0) + 1
+        refusals = self.feed.refusals
+        reason = refused.reason if refused.reason in refusals or len(refusals) < MAX_REASONS else "others"
+        refusals[reason] = refusals.get(reason, 0) + 1
         now = self.feed.desk.time.now()
         self._refusals.append(now)
         while self._refusals[0] < now - REFUSED_NS:

@@ -39,6 +39,7 @@ from .session import Session
 Watch = Callable[[Mapping[str, Any]], None]
 PRICES_S = 15.0  # how long a new run waits for a first price of every instrument
 FRAME_NS = 100 * codes.MILLISECOND
+SAMPLES = 4000  # of the equity curve in any run so far, coarser the longer it lasts: a run of days must not fill the memory
 
 
 class Described(NamedTuple):
@@ -157,7 +158,7 @@ async def _stream(what: Opened, live: LiveRows, running: Running, options: Paper
         nonlocal last_sample
         session.play(rows, segment, start, stop)
         now = int(rows[stop - 1]["ts_local"])
-        if now - last_sample >= FRAME_NS:
+        if now - last_sample >= max(FRAME_NS, (now - began) // SAMPLES):
             recorder.sample(session, now)
             last_sample = now
 
