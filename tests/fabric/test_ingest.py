@@ -49,6 +49,7 @@ def test_the_lake_is_a_projection(tmp_path: Path) -> None:
         found = verified(store)
         assert found.equal
         assert found.partitions > 8
+        assert not found.machines
         part = store.lake.parts("trades")[0]
         frame = store.lake.part("trades", part)
         third = pl.int_range(pl.len()) == 3
@@ -56,6 +57,14 @@ def test_the_lake_is_a_projection(tmp_path: Path) -> None:
         found = verified(store)
         assert not found.equal
         assert found.differs == ["trades/" + "/".join(part)]
+
+
+def test_a_changed_judge_is_named(tmp_path: Path) -> None:
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "a", markets.market(2)), markets.judge())
+        with store.records.change() as connection:
+            store.records.update(connection, "segments", {}, {"machine": "former"})
+        assert verified(store).machines == ["former"]
 
 
 def test_a_flipped_raw_bit_is_told(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Verified(msgspec.Struct, kw_only=True):
     balanced: bool
     differs: list[str] = []
     unproven: list[str] = []
+    machines: list[str] = []  # that judged some segments then, where another judges now: what differs may be the judgement
 
 
 def verify(store: Store, say: Say = lambda line: None, judge_for: JudgeFor = lambda tape: None) -> Verified:
@@ -51,12 +52,20 @@ def verify(store: Store, say: Say = lambda line: None, judge_for: JudgeFor = lam
                 except TradewindError as error:
                     unproven.append(str(error))
             differs, partitions = _compare(store, rebuilt)
+            machines = _machines(store) - _machines(rebuilt)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     balanced = not _unbalanced(store)
     rows = sum(kept.rows for kept in store.lake.tables())
     equal = not differs and not unproven and balanced
-    return Verified(equal=equal, partitions=partitions, rows=rows, balanced=balanced, differs=differs, unproven=unproven)
+    return Verified(
+        equal=equal, partitions=partitions, rows=rows, balanced=balanced, differs=differs, unproven=unproven,
+        machines=sorted(machines),
+    )  # fmt: skip
+
+
+def _machines(store: Store) -> set[str]:
+    return {row["machine"] for row in store.records.rows("segments")}
 
 
 Act = Callable[[Store, JudgeFor, Say], Any]
