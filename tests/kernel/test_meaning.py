@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tradewind
+from tradewind.engine import compose
 from tradewind.engine.compose import Composition, Machine
 from tradewind.kernel.meaning import Meaning
 from worldtape import child, environment
@@ -128,6 +129,23 @@ def test_any_token_of_what_is_reached_counts() -> None:
         spoil(chosen)
         changed = ast.unparse(ast.fix_missing_locations(tree))
         assert meaning(**{module.replace(".", "__"): changed}) != WHOLE.text(), f"{module}: {ast.unparse(statement)}"
+
+
+def test_what_was_kept_of_it_is_read_or_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache saves time and decides nothing: empty, full, broken or out of reach, the hash is one."""
+    monkeypatch.setenv("TRADEWIND_CACHE", str(tmp_path))
+    expected = Machine(Composition(), compiled=False).hash
+    compose._reached.cache_clear()
+    found = [Machine(Composition(), compiled=False).hash]
+    (kept,) = (tmp_path / "meanings").iterdir()
+    for content in (kept.read_bytes(), b"", b"[1]", b"\xff"):
+        kept.write_bytes(content)
+        compose._reached.cache_clear()
+        found.append(Machine(Composition(), compiled=False).hash)
+    monkeypatch.setenv("TRADEWIND_CACHE", "/proc/nowhere")
+    compose._reached.cache_clear()
+    found.append(Machine(Composition(), compiled=False).hash)
+    assert found == [expected] * 6
 
 
 def identity(package: Path) -> tuple[str, str]:

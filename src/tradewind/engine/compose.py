@@ -32,6 +32,7 @@ from ..kernel import twin
 from ..kernel.meaning import Meaning
 
 PACKAGE = Path(__file__).resolve().parent.parent
+FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio", "simulation", "engine")
 PAGES = ("machine.py", "settings.py", "drive.py", "fold.py")
 HOW = ("jit.py", "pipeline.py")  # how, not what: only the build depends on them
 FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
@@ -200,10 +201,35 @@ class Machine:
 
 @functools.lru_cache(maxsize=64)
 def _reached(given: tuple[tuple[str, str], ...]) -> tuple[str, list[Path]]:
-    """What the machine of a composed package means, and the files its entry points read."""
+    """What the machine of a composed package means, and the files its entry points read; kept on disk for the next process."""
+    h = hashlib.sha256(msgspec.json.encode([given, sys.version]))
+    for path in sorted(path for floor in FLOOR for path in (PACKAGE / floor).rglob("*.py")):
+        h.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    kept = default_cache() / "meanings" / f"{h.hexdigest()[:32]}.json"
+    try:
+        text, names = msgspec.json.decode(kept.read_bytes(), type=tuple[str, list[str]])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        text, names = _followed(given)
+        _keep(kept, msgspec.json.encode((text, names)))
+    return text, [PACKAGE / name for name in names]
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Writes a file of the cache whole or not at all."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as aside:
+            aside.write(content)
+        os.replace(aside.name, file)
+    except OSError:
+        return  # a cache that cannot be written costs the next process a fifth of a second
+
+
+def _followed(given: tuple[tuple[str, str], ...]) -> tuple[str, list[str]]:
     meaning = Meaning(dict(given)).reach(("composed.machine", "run"))
     text = meaning.text()
-    return text, sorted(meaning.reach(("composed.drive", "run"), ("composed.fold", "run")).files)
+    files = meaning.reach(("composed.drive", "run"), ("composed.fold", "run")).files
+    return text, sorted(str(path.relative_to(PACKAGE)) for path in files)
 
 
 def straight(function: Any) -> Any:

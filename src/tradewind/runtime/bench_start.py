@@ -34,7 +34,7 @@ COIN = Instrument(
 )  # fmt: skip
 LOADING = """
 import json, time
-began = time.perf_counter()
+began = time.perf_counter(); cpu = time.process_time()
 from tradewind.domain.rows import rows
 from tradewind.engine.compose import Composition, Machine
 from tradewind.engine.snapshot import fresh_state, fresh_venue
@@ -43,7 +43,9 @@ machine = Machine(Composition())
 state, physics = fresh_state(machine), fresh_venue(machine)
 machine.drive(state, physics, rows(1), 0, 0, 0, rows(1024))
 ended = time.perf_counter()
-print(json.dumps({"all": ended - began, "composing": ended - imported, "machine_hash": machine.hash, "build": machine.build}))
+cpu = time.process_time() - cpu
+print(json.dumps({"cpu": cpu, "all": ended - began, "composing": ended - imported,
+    "machine_hash": machine.hash, "build": machine.build}))
 """
 BACKTEST = """
 import json, sys
@@ -79,11 +81,15 @@ def starts() -> Iterator[tuple[str, float, dict[str, Any]]]:
         caches = {"TRADEWIND_CACHE": f"{folder}/machines", "NUMBA_CACHE_DIR": f"{folder}/numba"}
         cold = child(LOADING, **caches)[0]
         known = {name: cold[name] for name in ("machine_hash", "build")}
-        yield "cold_compile", cold["composing"], {**known, "runs": [cold["composing"]], "note": "empty caches, one run"}
+        yield (
+            "cold_compile",
+            cold["composing"],
+            {**known, "runs": [cold["composing"]], "cpu_s": cold["cpu"], "note": "empty caches, one run"},
+        )
         warm = [child(LOADING, **caches)[0] for _ in range(TURNS)]
         for figure, key in (("warm_composition", "composing"), ("warm_process", "all")):
             taken = [told[key] for told in warm]
-            yield figure, statistics.median(taken), {**known, "runs": taken}
+            yield figure, statistics.median(taken), {**known, "runs": taken, "cpu_s": min(told["cpu"] for told in warm)}
     taken = []
     for _ in range(TURNS):
         began = time.perf_counter()
