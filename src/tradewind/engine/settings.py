@@ -120,6 +120,7 @@ def adopt_rule(s: Any, row: Any) -> None:
             s.trust[i].score = 1.0
             s.trust[i].weight = 1.0
             s.trust[i].trusted = 1
+            s.trust[i].lag_ns = NEVER
             s.trust[i].usual = watch.FIRST_USUAL_BP
 
 

@@ -14,6 +14,7 @@ from ..domain.codes import (
     GAP,
     INVALID,
     MINUTE,
+    NEVER,
     PROOF_CHAIN,
     PROOF_CRC32,
     QUOTE,
@@ -246,14 +247,14 @@ def odd_time(s: Any, row: Any, out: Any) -> None:
 
     The first lag heard is taken for usual, and so is one that has stood for long: a clock that was set.
     """
-    if row.ts_venue <= 0:
-        return
+    if row.ts_venue <= 0 or row.marks & SNAPSHOT:
+        return  # a picture is fetched, not streamed: it has a lag of its own
     trust = s.trust[row.instrument]
     back = s.top[row.instrument].ts_venue - row.ts_venue
     if back > BACKWARD_NS:
         tell_row(s, row, TIME_BACKWARD, float(back) * 1e-9, float(BACKWARD_NS) * 1e-9, out)
     lag = row.ts_local - row.ts_venue
-    if s.top[row.instrument].ts_venue == 0 or (trust.odd_since > 0 and row.ts_local - trust.odd_since > CLOCK_SET_NS):
+    if trust.lag_ns == NEVER or (trust.odd_since > 0 and row.ts_local - trust.odd_since > CLOCK_SET_NS):
         trust.lag_ns = lag
         trust.odd_since = 0
     elif abs(lag - trust.lag_ns) > CLOCK_STEP_NS:

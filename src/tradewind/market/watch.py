@@ -5,7 +5,7 @@ Bars are looked at a moment after they ended, when every source had its say.
 
 from typing import Any
 
-from ..domain.codes import GRADE_B, GRADE_C, INVALID, SECOND, STALE, SYNCED
+from ..domain.codes import GRADE_B, GRADE_C, INVALID, NEVER, SECOND, STALE, SYNCED
 from ..domain.layout import BASE, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET, TRUST_ENTER, TRUST_LEAVE
 from ..domain.reasons import (
     CROSSED_BOOK,
@@ -205,7 +205,8 @@ def rate(s: Any, i: int, out: Any) -> None:
         if trust.trusted == 0 and top.suspect == 0:
             top.suspect = DISTRUSTED
             top.good = 0
-    aged = float(s.clock.now - top.ts + max(trust.lag_ns, 0)) / float(max(trust.span_ns, SECOND))
+    lag_ns = max(trust.lag_ns, 0) if trust.lag_ns != NEVER else 0
+    aged = float(s.clock.now - top.ts + lag_ns) / float(max(trust.span_ns, SECOND))
     trust.weight = consensus.LEAST_WEIGHT + (1.0 - consensus.LEAST_WEIGHT) * trust.score / (1.0 + max(aged, 0.0))
     trust.quality = 0.0
     if top.condition == SYNCED and top.good != 0:
