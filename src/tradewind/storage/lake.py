@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PARTITION = ("venue", "instrument", "day")
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: an hour of a busy market, so that a query of an hour reads one or two
-LEVEL = 1  # of zstd
+LEVEL = 3  # of zstd, where a partition is written again; what is appended is packed with lz4, which is quicker
 DAY_NS = 86_400_000_000_000
 TIMES = ("ts_local", "ts_venue", "published_ns")
 DELTA_TYPES = {"String": "string", "Int8": "byte", "Int16": "short", "Int32": "integer", "Int64": "long"}
@@ -85,7 +85,7 @@ class Lake:
             where = " AND ".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in part._asdict().items())
             self._write_remote([Piece(table, *part, frame)], mode="overwrite", predicate=where)
         elif frame.height or gone:
-            self._commit(table, [self._write(Piece(table, *part, frame))] if frame.height else [], gone)
+            self._commit(table, [self._write(Piece(table, *part, frame), packed=True)] if frame.height else [], gone)
 
     def compact(self, table: str, least: int = 2) -> int:
         """Joins the files of each partition that has `least` of them into one, in order of time; returns how many it saved."""
@@ -115,7 +115,7 @@ class Lake:
         if self.remote:
             self._write_remote(mine, mode="append")
         else:
-            self._commit(table, [self._write(piece) for piece in mine], [])
+            self._commit(table, [self._write(piece, packed=False) for piece in mine], [])
 
     def _write_remote(self, mine: list[Piece], **how: Any) -> None:
         """Through delta-rs, which knows the object stores; slower, because it takes the partitions apart again."""
@@ -132,7 +132,8 @@ class Lake:
         ]
         write_deltalake(found, pl.concat(frames), **how)
 
-    def _write(self, piece: Piece) -> Any:
+    def _write(self, piece: Piece, *, packed: bool) -> Any:
+        """Writes a file and gives the log's entry for it. packed: a third smaller, a third slower."""
         from deltalake.transaction import AddAction
 
         frame = piece.frame
@@ -142,7 +143,10 @@ class Lake:
         path = f"{folder}/{uuid.uuid4().hex}.parquet"
         target = f"{self.place(piece.table)}/{path}"
         Path(target).parent.mkdir(parents=True, exist_ok=True)
-        frame.write_parquet(target, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
+        if packed:
+            frame.write_parquet(target, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
+        else:
+            frame.write_parquet(target, compression="lz4", row_group_size=GROUP_ROWS)
         times = [name for name in TIMES if name in frame.columns]
         stats = {
             "numRecords": frame.height,
