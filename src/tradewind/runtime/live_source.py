@@ -106,6 +106,19 @@ def known_source(text: str) -> str:
     return text
 
 
+def make_ready() -> None:
+    """Compiles what reads frames, before anybody listens: half a minute inside the loop would be taken for silence."""
+    from tradewind.domain import codes
+    from tradewind.domain.rows import rows
+    from tradewind.venues.rimbook import RimBook
+    from tradewind.venues.scanner import Scanner
+
+    Scanner((), (), 1).scan(b"{}", 0)
+    message = rows(1)
+    message["kind"], message["marks"] = codes.DEPTH, codes.WHOLE
+    RimBook(codes.PROOF_NONE).take(message)
+
+
 @asynccontextmanager
 async def opened(
     choice: Choice, say: Say, *, clock: Clock | None = None, before: Sequence[Instrument] = (), not_before: int = 0
@@ -115,6 +128,7 @@ async def opened(
     before: the instruments of an earlier life, which keep their numbers. Raises Unreachable where `live` was wished and a venue
     does not answer.
     """
+    make_ready()
     outside = _outside(choice, JournalTime(clock or SystemClock(), not_before))
     transport: Any = outside.transport
     try:
