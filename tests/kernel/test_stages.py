@@ -47,7 +47,7 @@ def test_an_entry_is_followed_from_its_rooms_to_its_code(
     assert names.count(stages.DONE) == 1, "the second call came from memory"
     of = {stage.functions for stage in told}
     assert of == {len(stages.reached(run.py_func))} and max(of) >= 5
-    assert told[0].lowered <= 1 and told[-1].lowered == max(of)
+    assert told[0].lowered < max(of) == told[-1].lowered, "rooms that another test compiled count as lowered from the start"
     parts = [stage.part for stage in told]
     assert parts == sorted(parts) and parts[-1] == 1.0
     with stages.listening(told.append):

@@ -38,7 +38,7 @@ from tradewind.domain.reasons import (
     BAD_PRICE, BAD_QUANTITY, BOOK_NOT_SYNCED, BROKEN_BAR, HOLE_IN_STREAM, IMPOSSIBLE_JUMP, OLD_MESSAGE,
 )
 from tradewind.kernel.jit import called, compiled, entry
-from tradewind.market.truth import MOST_UNITS, SEQ_MASK, TORN
+from tradewind.market.truth import MOST_UNITS, REMEMBERED, SEQ_MASK, TORN
 
 from .machine import catch_up, on_row
 
@@ -70,11 +70,16 @@ def judged(s, row, out, causes):
     last = s.source[row.source].last_seq
     behind = (last - row.stream_seq) & SEQ_MASK
     traded = s.bar[i, 0].trades
+    n_old = s.trust[i].n_old
     on_row(s, row, out)
     if last != 0 and row.marks & RESYNC == 0 and behind < SEQ_MASK // 2:
         return -1
     if row.kind == TRADE:
-        return 0 if s.bar[i, 0].trades != traded else worthless(row, IMPOSSIBLE_JUMP)
+        if s.bar[i, 0].trades != traded:
+            return 0
+        if s.trust[i].n_old > n_old:
+            return -1 if row.ref - s.trust[i].last_trade > -REMEMBERED else OLD_MESSAGE
+        return worthless(row, IMPOSSIBLE_JUMP)
     if row.kind == DEPTH:
         return of_depth(s, row, out, causes)
     if row.kind == QUOTE:

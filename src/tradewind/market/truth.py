@@ -52,6 +52,7 @@ from .verdicts import tell_row
 SEQ_MASK = (1 << 31) - 1
 TORN = -1  # id of a best quote of which a row is missing
 MOST_UNITS = 1 << 60  # a price or quantity beyond is no number of any market
+REMEMBERED = 63  # trade ids before the last of which it is known whether they came: the bits of one word
 ALL_HEARD = -1  # every bit: the last 64 trade ids were dense
 MANY_OLD = 256  # so many old trades in a row are no replay but a venue that counts anew
 LATE_BARS = 8  # a bar this many bars late is out of order, an older one is old news
@@ -303,15 +304,15 @@ def odd_trade(s: Any, row: Any, out: Any) -> bool:
         if trust.heard_trades == ALL_HEARD:
             tell_row(s, row, TRADES_MISSING, float(ahead - 1), 0.0, out)
         trust.last_trade = row.ref
-        trust.heard_trades = (trust.heard_trades << ahead) | 1 if ahead < 63 else 1
+        trust.heard_trades = (trust.heard_trades << ahead) | 1 if ahead < REMEMBERED else 1
         trust.n_old = 0
         return True
-    if ahead > -63 and (trust.heard_trades >> -ahead) & 1 == 0:
+    if ahead > -REMEMBERED and (trust.heard_trades >> -ahead) & 1 == 0:
         tell_row(s, row, OUT_OF_ORDER, float(-ahead), 0.0, out)
         trust.heard_trades |= 1 << -ahead
         return True
     trust.n_old += 1
-    tell_row(s, row, TOLD_TWICE if ahead > -63 else OLD_MESSAGE, float(row.ref), float(trust.last_trade), out)
+    tell_row(s, row, TOLD_TWICE if ahead > -REMEMBERED else OLD_MESSAGE, float(row.ref), float(trust.last_trade), out)
     return False
 
 
