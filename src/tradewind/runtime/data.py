@@ -16,6 +16,7 @@ from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
 from tradewind.fabric.store import Store
 from tradewind.storage.projection import TABLES, day_number, day_text
+from tradewind.venues.plugins import adapter_of
 
 from . import data_options as of
 from . import live_source
@@ -150,7 +151,7 @@ def fetch(options: of.DownloadOptions, place: Path, say: Say) -> dict[str, Any]:
     days = [day_text(_day(text)) for text in (options.first, options.last)]
     if options.timeframe and options.timeframe not in codes.TIMEFRAME_NAMES:
         raise BadUse(f"no timeframe {options.timeframe!r}", where="--timeframe", expected=", ".join(codes.TIMEFRAME_NAMES))
-    live_source.adapter_of(venue)
+    adapter_of(venue)
     choice = live_source.Choice(source=live_source.known_source(options.source), venues=(venue,), symbols={venue: (symbol,)})
     folder = options.tapes or place / "raw"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,9 @@ from tradewind.fabric.clock import Clock, JournalTime, SystemClock
 from tradewind.fabric.feeds import Outside, Patience, Place, Wanted
 from tradewind.fabric.network import Network
 from tradewind.fabric.transport import Settings
-from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE, MarketAdapter
+from tradewind.venues import plugins
+from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE
+from tradewind.venues.plugins import adapter_of
 
 Say = Callable[[str], None]
 AUTO, SANDBOX, LIVE = "auto", "sandbox", "live"
@@ -52,32 +54,13 @@ class Opened(NamedTuple):
     source: str
 
 
-def adapter_of(venue: str) -> MarketAdapter:
-    """The adapter of a venue. Raises BadUse."""
-    made: Any
-    if venue in ("binance", "binance-usdm"):
-        from tradewind.venues.binance.adapter import BinanceAdapter
-
-        made = BinanceAdapter(venue)
-    elif venue == "kraken":
-        from tradewind.venues.kraken.adapter import KrakenAdapter
-
-        made = KrakenAdapter()
-    elif venue == "coinbase":
-        from tradewind.venues.coinbase.adapter import CoinbaseAdapter
-
-        made = CoinbaseAdapter()
-    else:
-        raise BadUse(f"{venue!r} has no live feed", where="--venues", expected=", ".join(SYMBOLS), todo="name some of these")
-    return cast(MarketAdapter, made)
-
-
 def venues_of(text: str) -> tuple[str, ...]:
     """The venues in a list with commas. Raises BadUse."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in SYMBOLS]
+    known = plugins.names()
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=", ".join(SYMBOLS))
+        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=", ".join(known))
     return names
 
 
@@ -89,7 +72,10 @@ def symbols_of(text: str, venues: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if not colon or venue not in venues:
             raise BadUse(f"{part!r} names no symbol of a venue of this run", where="--symbols", expected="venue:SYMBOL, …")
         found[venue] = (*found.get(venue, ()), symbol)
-    return {venue: found.get(venue, SYMBOLS[venue]) for venue in venues}
+    silent = [venue for venue in venues if venue not in found and venue not in SYMBOLS]
+    if silent:
+        raise BadUse(f"nobody said what to follow at {', '.join(silent)}", where="--symbols", expected=f"{silent[0]}:SYMBOL, …")
+    return {venue: found[venue] if venue in found else SYMBOLS[venue] for venue in venues}
 
 
 def chosen(options: Any) -> Choice:

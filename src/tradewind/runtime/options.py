@@ -204,6 +204,12 @@ class TruthScoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: Annotated[Path | None, Told("Labels, one JSON object a line; without them every verdict is a false alarm.")] = None
 
 
+class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Run the conformance suite over a plug-in: each check with pass or fail; exit 1 where one fails."""
+
+    what: Annotated[str, Told("venue:NAME, a venue of ours or of an installed package.", argument=True)]
+
+
 class TruthPlantOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Copy a tape with labelled faults of every kind its rows allow."""
 

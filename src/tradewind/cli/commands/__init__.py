@@ -3,6 +3,7 @@
 from ..command import Command
 from .backtest import BACKTEST
 from .bench import BENCH
+from .check import CHECK
 from .config import SHOW
 from .data import DATA
 from .demo import DEMO
@@ -20,5 +21,5 @@ from .why import WHY, WHY_NOT
 
 COMMANDS: tuple[Command, ...] = (
     DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
-    RECORD, *DATA, SCORE, PLANT,
+    RECORD, *DATA, SCORE, PLANT, CHECK,
 )  # fmt: skip

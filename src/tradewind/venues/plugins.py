@@ -1,0 +1,70 @@
+"""Which venues there are: our own and those of installed packages, by entry point.
+
+A package adds a venue by an entry point of the group `tradewind.venues`: its name is the venue's, what it loads is called without
+arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+import msgspec
+
+from tradewind.domain.errors import BadUse
+from tradewind.domain.instruments import Instrument
+from tradewind.venues.adapter import MarketAdapter
+
+BUILT_IN: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "binance": ("tradewind.venues.binance.adapter:BinanceAdapter", ("binance",)),
+    "binance-usdm": ("tradewind.venues.binance.adapter:BinanceAdapter", ("binance-usdm",)),
+    "kraken": ("tradewind.venues.kraken.adapter:KrakenAdapter", ()),
+    "coinbase": ("tradewind.venues.coinbase.adapter:CoinbaseAdapter", ()),
+}
+"""Our own: what makes the adapter, and its arguments."""
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter's optional method `samples()` gives, so that it can be checked without its venue."""
+
+    instruments: Sequence[Instrument]
+    frames: Sequence[bytes]  # as the venue sends them, of those instruments; at least one of every channel it streams
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Entry points of other packages, without those that take a name of ours."""
+    return {point.name: point for point in entry_points(group="tradewind.venues") if point.name not in BUILT_IN}
+
+
+def names() -> tuple[str, ...]:
+    """Every venue of this installation, ours first."""
+    return (*BUILT_IN, *sorted(installed()))
+
+
+def adapter_of(venue: str) -> MarketAdapter:
+    """A new adapter of a venue. Raises BadUse where there is none, or where its package cannot be loaded."""
+    if venue in BUILT_IN:
+        place, arguments = BUILT_IN[venue]
+        module, _, name = place.partition(":")
+        return cast(MarketAdapter, getattr(import_module(module), name)(*arguments))
+    point = installed().get(venue)
+    if point is None:
+        raise BadUse(
+            f"{venue!r} has no live feed",
+            where="--venues",
+            expected=", ".join(names()),
+            todo="name some of these, or install its plug-in",
+        )
+    made: Any
+    try:
+        made = point.load()()
+    except Exception as error:  # a stranger's code: whatever it raises is told as what it is
+        raise BadUse(
+            f"the plug-in {venue!r} cannot be loaded: {type(error).__name__}: {error}",
+            where=point.value,
+            expected="a callable without arguments that gives a MarketAdapter",
+            todo="mend or remove the package",
+        ) from error
+    return cast(MarketAdapter, made)
