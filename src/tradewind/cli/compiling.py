@@ -45,7 +45,7 @@ class Compiling:
         what = PARTS.get(stage.entry, stage.entry)
         console = self.emit.console()
         if not console.is_terminal:
-            self.emit.say(f"compiling for this processor, once: {what}, {stage.functions} functions; this can take half a minute")
+            self.emit.say(f"compiling for this processor, once: {what}, {stage.functions} functions; this can take a minute")
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
