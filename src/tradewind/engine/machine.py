@@ -3,7 +3,7 @@
 Rows come in, command rows go out, and nothing else is looked at: no clock, no network, no chance, no mode. Whoever drives
 it (backtest, paper, live, replay) runs these very functions over the same kinds of rows.
 
-    market row ─▶ truth ─▶ books ─▶ truth ─▶ consensus ─▶ features ─▶ signals ─▶ strategies ─▶ selector ─▶ review ─▶ orders ─▶ out
+    market row ─▶ truth ─▶ books ─▶ belief ─▶ consensus ─▶ features ─▶ signals ─▶ strategies ─▶ selector ─▶ review ─▶ orders ─▶ out
     own row    ─▶ facts: orders, positions, ledger, limits, ladder ─────────────────▲
     time       ─▶ bars, timers, selector, marks ────────────────────────────────────▲
 """

@@ -16,6 +16,7 @@ from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CHAIN, 
 from tradewind.domain.rows import Rows
 from tradewind.kernel.checksum import CRC32_START, crc32_decimal, crc32_final
 from tradewind.kernel.jit import called, compiled, entry
+from tradewind.kernel.levels import bisect
 
 Words = NDArray[np.int64]
 
@@ -35,15 +36,7 @@ def _place(keys: Any, key: int, n: int) -> int:
     """The last index under n whose key is at most `key`, or -1."""
     low = max(n - NEAR, 0)
     if low > 0 and keys[low] > key:
-        high = low
-        low = 0
-        while low < high:
-            middle = (low + high) // 2
-            if keys[middle] <= key:
-                low = middle + 1
-            else:
-                high = middle
-        return low - 1
+        return bisect(keys, key, low)
     at = n - 1
     while at >= low and keys[at] > key:
         at -= 1
