@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -86,6 +87,25 @@ def test_grades_count_who_agrees() -> None:
     for _ in range(12):
         stage.wait(1)
     assert grade(stage) == codes.GRADE_NONE and reference(stage) == pytest.approx(PRICE)
+
+
+@pytest.mark.parametrize(
+    ("caps", "want"),
+    [("AAA", "CBA"), ("AAC", "CBB"), ("ACC", "CCC"), ("CCC", "CCC"), ("BBB", "CBB"), ("ABC", "CBB"), ("CAA", "CCB")],
+)
+def test_a_lesser_source_lifts_no_grade_above_its_own(caps: str, want: str) -> None:
+    """It has a vote, but the grade is what the sources that may lend it agree on."""
+    listed = [
+        msgspec.structs.replace(x, grade_cap={"A": codes.GRADE_A, "B": codes.GRADE_B, "C": codes.GRADE_C}[cap])
+        for x, cap in zip(THREE, caps, strict=True)
+    ]
+    stage = Stage(listed)
+    told = ""
+    for i in range(3):
+        stage.feed(stage.touch(i, PRICE))
+        told += "-CBA"[grade(stage)]
+    assert told == want
+    assert reference(stage) == pytest.approx(PRICE)
 
 
 def test_two_that_disagree_grade_nothing_and_value_nothing() -> None:

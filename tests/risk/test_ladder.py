@@ -147,7 +147,7 @@ def test_the_page_says_what_the_code_does(repo: Path) -> None:
 def room_sizes() -> tuple[float, ...]:
     """Size by grade, as the room has it."""
     Desk()
-    return tuple(room("risk.sizing").SIZE_BY_GRADE)
+    return tuple(room("risk.limits").SIZE_BY_GRADE)
 
 
 def test_table_of_limits_is_in_the_page(repo: Path) -> None:

@@ -34,6 +34,11 @@ def rung(value: int) -> Change:
     return lambda d: d.rung(value)
 
 
+def rule(column: int, value: int) -> Change:
+    """A RULE row of the first instrument, as the feed tells it."""
+    return lambda d: d.fact(codes.RULE, ref=column, value=value)
+
+
 def touch(field: str, value: int) -> Change:
     def change(d: Desk) -> None:
         d.s["top"][0][field] = value
@@ -103,6 +108,7 @@ ORDER: Order = {"side": BUY, "price": 10010, "quantity": 100}  # 0.01 BTC for 1.
 COST = 1.001  # at the order's price, above the mid
 CASES: list[tuple[int, Change, Order, Change, Order]] = [
     (reasons.NO_RIGHT, right(0), {}, right(1), {}),
+    (reasons.NOT_TRADING, rule(layout.TRADING_STATUS, codes.STATUS_HALT), {}, rule(layout.TRADING_STATUS, codes.TRADING), {}),
     (reasons.HALTED_BY_LADDER, rung(codes.CANCEL_ONLY), {}, rung(codes.ACTIVE), {}),
     (reasons.HALTED_BY_LADDER, rung(codes.HALTED), {}, rung(codes.CAUTIOUS), {}),
     (reasons.HALTED_BY_LADDER, rung(codes.REDUCE_ONLY), {}, rung(codes.CAUTIOUS), {}),
@@ -222,6 +228,19 @@ def test_cautious_halves_the_exposure_limits() -> None:
         assert desk.review() == code
         desk.rung(codes.ACTIVE)
         money(column, 1e9)(desk)
+
+
+@pytest.mark.parametrize(("demotion", "part"), [(0, 1.0), (1, 1.0), (2, 0.5), (3, 0.0), (99, 0.0)])
+def test_a_source_of_less_trust_has_smaller_limits(demotion: int, part: float) -> None:
+    """Order and position, whoever chose the quantity; beside it the other venue's instrument keeps its limits."""
+    for column, code in ((layout.MAX_NOTIONAL, reasons.NOTIONAL_TOO_LARGE), (layout.MAX_POSITION, reasons.POSITION_LIMIT)):
+        desk = Desk()
+        grade(codes.GRADE_A)(desk)
+        money(column, 1.5 * COST)(desk)
+        rule(layout.DEMOTION, demotion)(desk)
+        refused = reasons.NO_GRADE if part == 0.0 else code if part < 1.0 else 0
+        assert reasons.name(desk.review()) == reasons.name(refused)
+        assert desk.review(i=1) == 0
 
 
 def test_fees_of_open_orders_are_set_aside() -> None:

@@ -65,6 +65,19 @@ def test_size_by_grade(desk: Desk, grade: int, part: float) -> None:
     assert room("risk.sizing").size(desk.s, 0, 0, 10000) == round(100_000 * part)
 
 
+@pytest.mark.parametrize(("demotion", "part"), [(0, 1), (1, 1), (2, 0.5), (3, 0), (7, 0), (-5, 1)])
+def test_a_source_of_less_trust_caps_the_size(desk: Desk, demotion: int, part: float) -> None:
+    """However many others agree on the asset's price."""
+    desk.s["budget"]["equity"] = 10_000.0
+    desk.s["fact"]["rule"][0, layout.LOT] = 1
+    desk.s["parameter"][0, layout.FRACTION] = 0.1
+    desk.s["parameter"][0, layout.RISK] = 0.0
+    desk.s["group"][desk.names.asset("BTC")]["grade"] = codes.GRADE_A
+    desk.s["fact"]["rule"][0, layout.DEMOTION] = demotion
+    assert room("risk.sizing").size(desk.s, 0, 0, 10000) == round(100_000 * part)
+    desk.s["fact"]["rule"][0, layout.DEMOTION] = 0
+
+
 def test_sizes_are_there_as_soon_as_there_is_a_price() -> None:
     """Not a selector period later, which may be an hour."""
     desk = Desk(parameters=({"fraction": 0.01}, {}), tuning={"period_s": 3600.0})

@@ -82,6 +82,10 @@ SPOT, LINEAR, INVERSE = range(3)
 # Grades of a reference price: how many sources agree ------------------------------------------------------------------
 GRADE_NONE, GRADE_C, GRADE_B, GRADE_A = range(4)
 
+# What a venue lets be done with an instrument (rule column TRADING_STATUS) ------------------------------------------------
+TRADING, STATUS_HALT, STATUS_POST_ONLY, STATUS_CANCEL_ONLY, STATUS_LIMIT_ONLY, STATUS_REDUCE_ONLY, STATUS_DELISTED = range(7)
+STATUS_NAMES = ("TRADING", "HALT", "POST_ONLY", "CANCEL_ONLY", "LIMIT_ONLY", "REDUCE_ONLY", "DELISTED")
+
 # Why `run` came back --------------------------------------------------------------------------------------------------
 END, FULL, WOKEN, FAULT = range(4)
 

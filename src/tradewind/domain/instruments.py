@@ -27,7 +27,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable thing at one venue, with the rules an order must keep.
 
     tick is in price units, lot and min_quantity in quantity units, min_notional in money units of the quote asset,
-    fees in 1e-7 of the cost (negative: rebate).
+    fees in 1e-7 of the cost (negative: rebate). `grade_cap` is the best grade its prices may lend a reference, `status` a
+    code of codes.STATUS_NAMES.
     """
 
     venue: str
@@ -44,6 +45,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee_e7: int = 10_000
     payoff: int = codes.SPOT
     proof: int = codes.PROOF_NONE
+    grade_cap: int = codes.GRADE_A
+    status: int = codes.TRADING
 
     @property
     def name(self) -> str:

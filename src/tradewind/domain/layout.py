@@ -44,14 +44,15 @@ RULES = (
     "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7",
     "TAKER_FEE_E7",
     "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS",
-    "BARS_ONLY", "BOOK_DEPTH",
+    "BARS_ONLY", "BOOK_DEPTH", "DEMOTION", "TRADING_STATUS",
 )  # fmt: skip
 (
     VENUE, BASE, QUOTE_ASSET, PAYOFF, PROOF, GROUP, TICK, LOT, MIN_QUANTITY, MIN_NOTIONAL, MAKER_FEE_E7, TAKER_FEE_E7,
     COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY,
-    BOOK_DEPTH,
+    BOOK_DEPTH, DEMOTION, TRADING_STATUS,
 ) = range(len(RULES))  # fmt: skip
-N_RULES = 24
+N_RULES = 32
+# DEMOTION: how far below A the best grade lies that a source may lend (0: fully trusted). TRADING_STATUS: 0 where it trades.
 
 # Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in reporting units.
 LIMITS = (
@@ -164,11 +165,12 @@ GROUPED = np.dtype(
         ("unrest", f8),
         ("implied", f8),
         ("n_quoted", i8),
+        ("lesser", i8),
     ]
 )  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency.
 # pull: the votes' weights; scatter: median distance of the votes from the reference (ratio); unrest: how far the
 # reference moved between two looks of late, from `former` on (ratio); implied: the asset's rate as the
-# pairs quoted in it (n_quoted) tell it
+# pairs quoted in it (n_quoted) tell it; lesser: 1 where a member may not lend every grade
 MAX_MEMBERS = 8
 BARS = np.dtype(
     [

@@ -60,6 +60,7 @@ BALANCE_TOO_SMALL = 98
 TABLE_FULL = 99
 RANGE_EXCEEDED = 100
 NO_RIGHT = 101
+NOT_TRADING = 102
 
 # Verdicts of truth -------------------------------------------------------------------------------------------------------
 HOLE_IN_STREAM = 120
@@ -171,6 +172,8 @@ SENTENCES = {
     TABLE_FULL: "the order table was full",
     RANGE_EXCEEDED: "a product left the certified range",
     NO_RIGHT: "the strategy has no right to trade this instrument",
+    NOT_TRADING: "the venue does not trade it now (status {measured:g}: 1 halt, 2 post only, 3 cancel only, 4 limit only, 5 reduce "
+    "only, 6 delisted)",
     HOLE_IN_STREAM: "the stream does not continue: {measured:g} rows missing or told again, threshold {threshold:g}",
     CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} ids missing, threshold {threshold:g}",
     CHECKSUM_WRONG: "the book's checksum is {measured:.0f}, the venue's {threshold:.0f}",

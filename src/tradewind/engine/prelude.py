@@ -175,7 +175,8 @@ class Prelude:
             layout.BARS_ONLY: int(s.bars_only),
             layout.BOOK_DEPTH: s.book_depths.get(x.symbol, 0),
         }  # fmt: skip
-        for ref, value in rules.items():
+        unusual = {layout.DEMOTION: max(codes.GRADE_A - x.grade_cap, 0), layout.TRADING_STATUS: x.status}
+        for ref, value in {**rules, **{ref: value for ref, value in unusual.items() if value}}.items():
             self._add(codes.RULE, instrument=i, ref=ref, value=value)
 
     def _limits(self) -> None:

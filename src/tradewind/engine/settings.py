@@ -22,6 +22,7 @@ from tradewind.domain.codes import (
 from tradewind.domain.layout import (
     BARS_ONLY,
     BASE,
+    DEMOTION,
     EVERY_MS,
     FRAME_AT,
     JUMP_BP,
@@ -122,6 +123,8 @@ def adopt_rule(s: Any, row: Any) -> None:
             s.trust[i].trusted = 1
             s.trust[i].lag_ns = NEVER
             s.trust[i].usual = watch.FIRST_USUAL_BP
+    if s.fact.rule[i, DEMOTION] > 0:
+        s.group[s.fact.rule[i, BASE]].lesser = 1
 
 
 @compiled

@@ -6,12 +6,15 @@ an asset is every instrument with that base; its reference is at the same time t
 agree; B: two agree; C: one source; none: two that disagree, or nobody. Without a grade the reference stays what it last was:
 a bad print of one of two sources values nothing. Where an asset's own sources disagree, or it has none, what the pairs quoted
 in it imply is the witness (`imply`, once a second).
+
+A source of less trust (rule DEMOTION: one that comes through the bridge) has a vote, but lends no grade above its own: the grade
+is what the others alone would agree on (`lower`).
 """
 
 from typing import Any
 
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
-from ..domain.layout import BASE, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET
+from ..domain.layout import BASE, DEMOTION, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET
 from ..domain.reasons import DISTRUSTED, FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
 from ..kernel.jit import called, compiled
 
@@ -63,6 +66,23 @@ def update(s: Any, i: int) -> None:
     if g.grade == GRADE_NONE and g.implied > 0.0 and n < MAX_MEMBERS:
         place(g, n, g.implied, IMPLIED_WEIGHT)
         conclude(g, n + 1, sure + 1, tolerance, s.clock.now)
+    if g.lesser != 0 and g.grade > GRADE_C:
+        lower(s, g, tolerance)
+
+
+@called
+def lower(s: Any, g: Any, tolerance: float) -> None:
+    """The grade by the sources that may lend it: three for A, two for B; a lesser source agrees without lifting it."""
+    full = 0
+    good = 0
+    for m in range(g.n_members):
+        j = g.member[m]
+        off = s.fact.rule[j, DEMOTION]
+        if off <= GRADE_A - GRADE_B and eligible(s, j):
+            near = abs(worth_of(s, j) - g.reference) <= tolerance * g.reference
+            good += int(near)
+            full += int(near and off <= 0)
+    g.grade = min(g.grade, GRADE_A if full >= 3 else GRADE_B if good >= 2 else GRADE_C)
 
 
 @compiled

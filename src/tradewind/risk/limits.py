@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ..domain.codes import BUY, SECOND
-from ..domain.layout import COST_DEN, COST_NUM, ORDERS_PER_S, QUOTE_ASSET
+from ..domain.codes import BUY, GRADE_A, GRADE_NONE, SECOND
+from ..domain.layout import BASE, COST_DEN, COST_NUM, DEMOTION, ORDERS_PER_S, QUOTE_ASSET
 from ..domain.reasons import RATE_LIMIT
 from ..kernel.jit import called, compiled
 
 MONEY = 1e-8
+SIZE_BY_GRADE = (0.0, 0.5, 1.0, 1.0)  # none, C, B, A: what one source alone says is traded at half size
 
 
 @compiled
@@ -26,6 +27,24 @@ def unit_worth(s: Any, i: int, price: float) -> float:
     """Reporting units for one quantity unit of instrument i at `price`."""
     rule = s.fact.rule[i]
     return price * float(rule[COST_NUM]) / float(rule[COST_DEN]) * MONEY * s.group[rule[QUOTE_ASSET]].reference
+
+
+@compiled
+def most_grade(s: Any, i: int) -> int:
+    """The best grade instrument i can be traded at: its source may be of less trust (rule DEMOTION)."""
+    return max(GRADE_NONE, min(GRADE_A, GRADE_A - s.fact.rule[i, DEMOTION]))
+
+
+@compiled
+def grade_at(s: Any, i: int) -> int:
+    """The grade at which instrument i is traded: its asset's, or less where its own source is of less trust."""
+    return min(s.group[s.fact.rule[i, BASE]].grade, most_grade(s, i))
+
+
+@compiled
+def most_of_size(s: Any, i: int) -> float:
+    """The part of a limit on order and position that instrument i may use."""
+    return SIZE_BY_GRADE[most_grade(s, i)]
 
 
 @compiled

@@ -7,7 +7,7 @@ last: only an order that passed everything else is counted.
 
 from typing import Any
 
-from ..domain.codes import BUY, CANCEL_ONLY, CAUTIOUS, GRADE_A, GRADE_B, GRADE_NONE, REDUCE_ONLY, SPOT, SYNCED
+from ..domain.codes import BUY, CANCEL_ONLY, CAUTIOUS, GRADE_A, GRADE_B, GRADE_NONE, REDUCE_ONLY, SPOT, SYNCED, TRADING
 from ..domain.layout import (
     BASE,
     BASE_NUM,
@@ -32,6 +32,7 @@ from ..domain.layout import (
     TAKER_FEE_E7,
     TICK,
     TRACKS_BALANCE,
+    TRADING_STATUS,
     VENUE,
 )
 from ..domain.orders import FIRST_FINAL, FREE
@@ -45,6 +46,7 @@ from ..domain.reasons import (
     NO_GRADE,
     NO_RATE,
     NO_RIGHT,
+    NOT_TRADING,
     NOTIONAL_TOO_LARGE,
     NOTIONAL_TOO_SMALL,
     POSITION_LIMIT,
@@ -85,9 +87,12 @@ def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 @compiled
 def permitted(s: Any, k: int, i: int) -> int:
-    """Right, ladder, book, age of the data, number of open orders."""
+    """Right, the venue's own word, ladder, book, age of the data, number of open orders."""
     if s.fact.right[k, i] == 0:
         return limits.note(s, k, i, NO_RIGHT, 0.0, 0.0)
+    status = s.fact.rule[i, TRADING_STATUS]
+    if status != TRADING:
+        return limits.note(s, k, i, NOT_TRADING, float(status), 0.0)
     rung = s.fact.ladder.rung
     if rung >= CANCEL_ONLY:
         return limits.note(s, k, i, HALTED_BY_LADDER, float(rung), 0.0)
@@ -157,9 +162,10 @@ def collared(s: Any, k: int, i: int, side: int, price: int, lessens: bool) -> in
     if rate <= 0.0:
         return limits.note(s, k, i, NO_RATE, 0.0, 0.0)
     needed = max(s.fact.limit[0, MIN_GRADE], GRADE_NONE + 1)
-    if g.reference <= 0.0 or (g.grade < needed and not lessens):
-        return limits.note(s, k, i, NO_GRADE, float(g.grade), float(needed))
-    collar = float(rule[COLLAR_A_BP] if g.grade == GRADE_A else rule[COLLAR_B_BP] if g.grade == GRADE_B else rule[COLLAR_C_BP])
+    grade = limits.grade_at(s, i)
+    if g.reference <= 0.0 or (grade < needed and not lessens):
+        return limits.note(s, k, i, NO_GRADE, float(grade), float(needed))
+    collar = float(rule[COLLAR_A_BP] if grade == GRADE_A else rule[COLLAR_B_BP] if grade == GRADE_B else rule[COLLAR_C_BP])
     off = (float(price) * s.top[i].scale * rate - g.reference) / g.reference * 1e4
     if (off > collar and side == BUY) or (off < -collar and side != BUY):
         return limits.note(s, k, i, PRICE_OUTSIDE_COLLAR, off, collar)
@@ -193,20 +199,22 @@ def exposure(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> in
     """Order size, position, gross and net in the reporting currency, for the book and for the strategy.
 
     Everything counts at the order's price or the mid, whichever is higher: a bid far below must not hide what it would hold.
+    Order and position on a source of less trust may be no more than the part its grade allows.
     """
     rung = s.fact.ladder.rung
     if rung >= REDUCE_ONLY:
         return limits.note(s, k, i, HALTED_BY_LADDER, float(rung), 0.0)
     unit = limits.unit_worth(s, i, max(float(price), s.top[i].mid))
     share = (0.5 if rung == CAUTIOUS else 1.0) * MONEY
+    own = share * limits.most_of_size(s, i)
     for scope in (0, k + 1):
         limit = s.fact.limit[scope]
-        most = share * float(limit[MAX_NOTIONAL])
+        most = own * float(limit[MAX_NOTIONAL])
         if float(quantity) * unit > most:
             return limits.note(s, k, i, NOTIONAL_TOO_LARGE, float(quantity) * unit, most)
         sign = 1 if side == BUY else -1
         after = float(sign * limits.worst(s, scope, i, side) + quantity) * unit
-        most = share * float(limit[MAX_POSITION])
+        most = own * float(limit[MAX_POSITION])
         if after > most:
             return limits.note(s, k, i, POSITION_LIMIT, after, most)
         gross, high, low = limits.totals(s, scope, k, i, sign * quantity, unit)

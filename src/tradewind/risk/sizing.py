@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from ..domain.layout import BASE, FRACTION, LOT, RISK
+from ..domain.layout import FRACTION, LOT, RISK
 from ..kernel.jit import called, compiled
 from . import limits
-
-SIZE_BY_GRADE = (0.0, 0.5, 1.0, 1.0)  # none, C, B, A: what one source alone says is traded at half size
 
 
 @compiled
@@ -60,7 +58,7 @@ def renew(s: Any, every: bool) -> None:
 def size(s: Any, k: int, i: int, price: int) -> int:
     """By volatility and confidence where the strategy names a risk, else by its fraction of equity; less at a weak grade."""
     p = s.parameter[k]
-    part = SIZE_BY_GRADE[s.group[s.fact.rule[i, BASE]].grade]
+    part = limits.SIZE_BY_GRADE[limits.grade_at(s, i)]
     if p[RISK] > 0.0:
         return volatility_target(s, i, p[RISK] * part, s.signal[i].volatility, s.signal[i].confidence, price)
     return fixed_fraction(s, i, p[FRACTION] * part, price)
