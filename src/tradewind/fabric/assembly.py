@@ -11,15 +11,14 @@ import msgspec
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, TradewindError, Unreachable
 from tradewind.domain.instruments import Instrument, Stream
-from tradewind.domain.rows import rows
 from tradewind.venues.adapter import Answer, MarketAdapter
-from tradewind.venues.rimbook import RimBook
 
 from .budget import Backoff, Budget, Window
 from .clock import JournalTime
 from .desk import Desk, Row, RowSink
 from .feeds import Feed, Outside, Patience, Place, Wanted, number_of
 from .streams import CONDITION_NAMES
+from .warmth import make_ready
 
 PER_MINUTE, CONNECTS, CONNECT_WINDOW_S = 60.0, 150.0, 300.0  # where a venue's facts name none
 EVENLY = 600  # a venue that allows no more in a minute counts seconds too
@@ -104,15 +103,7 @@ class Fabric:
     @staticmethod
     def warm() -> None:
         """Compiles what lanes need, before a connection waits for it."""
-        for proof in (codes.PROOF_NONE, codes.PROOF_CRC32):
-            message = rows(1)
-            message["kind"], message["marks"], message["price"], message["quantity"] = (
-                codes.DEPTH,
-                codes.WHOLE | codes.SNAPSHOT,
-                1,
-                1,
-            )
-            RimBook(proof).take(message)
+        make_ready()
 
     def join(self, sink: RowSink) -> None:
         """Makes the feeds, with `sink` as the place where their rows go."""

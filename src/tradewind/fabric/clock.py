@@ -53,6 +53,10 @@ class JournalTime:
         self.last = at if at > self.last else self.last + 1
         return self.last
 
+    def next(self, at: int) -> int:
+        """What `stamp` would give; nothing is given yet."""
+        return at if at > self.last else self.last + 1
+
     def step_ns(self) -> int:
         """Wall clock minus journal time."""
         return self.clock.wall_ns() - self.now()

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from tradewind.domain import codes
+from tradewind.domain.codes import BAR, STREAM
 from tradewind.domain.rows import ROW, SEQ_MASK, Rows
+from tradewind.kernel.jit import entry
 
 from .clock import JournalTime
 from .clockskew import FUTURE_NS, ClockSkew, clock_row
@@ -25,6 +27,26 @@ Row = Any
 def one(parts: list[Rows]) -> Rows:
     """The parts as one array. By their bytes: NumPy would compare the fields of every part with those of the first."""
     return np.frombuffer(bytearray(b"".join([part.tobytes() for part in parts])), ROW)
+
+
+@entry
+def entered(block: Any, numbers: Any, first_source: int, first_instrument: int, latest: int) -> int:
+    """Numbers rows and gives streams and instruments their place among all venues': how many stamps lie in the venue's future.
+
+    CLOCK and RULE rows belong to no stream. `latest` is how far a venue's stamp may be ahead; nothing is decided by it.
+    """
+    suspect = 0
+    for k in range(block.size):
+        row = block[k]
+        if row.kind <= STREAM:
+            number = numbers[row.source]
+            row.stream_seq = number
+            numbers[row.source] = (number + 1) & SEQ_MASK
+        if row.kind != BAR and row.ts_venue - row.ts_local > latest:
+            suspect += 1
+        row.source += first_source
+        row.instrument += first_instrument
+    return suspect
 
 
 class RowSink(Protocol):
@@ -86,40 +108,8 @@ class Desk:
             return
         block = self._waiting[0] if len(self._waiting) == 1 else one(self._waiting)
         self._waiting = []
-        self._number(block)
-        self._suspect(block)
-        if self._first_source:
-            block["source"] += self._first_source
-        if self._first_instrument:
-            block["instrument"] += self._first_instrument
+        skew = self.skew
+        latest = codes.NEVER if skew.best is None else skew.offset_ns + FUTURE_NS + skew.error_ns(self._last)
+        self.suspect_stamps += entered(block, self._next, self._first_source, self._first_instrument, latest)
         self.rows += len(block)
         self._sink.append(block)
-
-    def _number(self, block: Rows) -> None:
-        sources = block["source"]
-        first = sources.item(0)
-        if len(block) == 1 or (sources == first).all():
-            self._number_one(block["stream_seq"], block["kind"], first)
-            return
-        numbers, kinds = block["stream_seq"], block["kind"]
-        for source in np.unique(sources).tolist():
-            at = np.flatnonzero(sources == source)
-            part = numbers[at]
-            self._number_one(part, kinds[at], source)
-            numbers[at] = part
-
-    def _number_one(self, numbers: Any, kinds: Any, source: int) -> None:
-        counted = kinds <= codes.STREAM  # CLOCK and RULE rows belong to no stream
-        n = int(np.count_nonzero(counted))
-        first = int(self._next[source])
-        numbers[counted] = (first + np.arange(n)) & SEQ_MASK
-        self._next[source] = (first + n) & SEQ_MASK
-
-    def _suspect(self, block: Rows) -> None:
-        """Stamps from the venue's own future are counted; nothing is ordered or decided by them."""
-        if self.skew.best is None:
-            return
-        ahead = block["ts_venue"] - block["ts_local"] - self.skew.offset_ns
-        if ahead.max() > FUTURE_NS + self.skew.error_ns(self._last):
-            trades = block["kind"] != codes.BAR
-            self.suspect_stamps += int(np.count_nonzero((ahead > FUTURE_NS + self.skew.error_ns(self._last)) & trades))

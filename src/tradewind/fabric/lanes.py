@@ -70,6 +70,17 @@ class Lane:
             return
         self._judge(came, n)
 
+    def follow(self, came: Rows) -> int:
+        """Takes what plainly goes on of messages of several frames: how many rows. Who gave them puts those in line."""
+        if self.state.condition != codes.SYNCED or self.filling or self.halted:
+            return 0
+        n, messages = self.keeper.follow(came)
+        if n:
+            self.counts.received += messages
+            self.counts.processed += messages
+            self.heard, self.proven, self.last_ts = came["ts_local"].item(n - 1), True, came["ts_venue"].item(n - 1)
+        return n
+
     def _judge(self, came: Rows, n: int) -> None:
         verdict, passed = self.keeper.take(came)
         if verdict == Verdict.PASS:
@@ -296,6 +307,10 @@ class BarLane(Lane):
         step = codes.TIMEFRAME_NS[self.timeframe]
         self.proven, self.asked = False, self.desk.time.now()
         self.last_ts = (self.asked + self.desk.skew.offset_ns) // step * step
+
+    def follow(self, came: Rows) -> int:
+        """Bars are few: none is taken this way."""
+        return 0
 
     def _judge(self, came: Rows, n: int) -> None:
         ends = came["ts_venue"]

@@ -19,6 +19,7 @@ from tradewind.domain import reasons as why
 from tradewind.domain.rows import Rows
 from tradewind.venues.adapter import DEPTH, TRADE, Notice, Reading, Refused, Topic
 from tradewind.venues.keepers import BookKeeper, FrameKeeper, Verdict, keeper_of
+from tradewind.venues.scanner import Stretch
 
 from .lanes import RESUBSCRIBE, SNAPSHOT, Lane, conflated
 from .transport import Arrival, Wire
@@ -31,6 +32,7 @@ REFUSED_NS = 10 * codes.SECOND
 LATE_NS = 500 * codes.MILLISECOND  # messages that waited longer are a burst: books are conflated
 MAX_REHEARSED = 100_000
 MAX_REASONS = 500  # told apart; a venue, or whoever stands between, may invent as many as it likes
+MAX_STRETCH = 1 << 18  # bytes read in one go
 REPEATED = 10_000  # a number so little behind the last one is a frame told twice, not a count begun anew
 
 
@@ -63,6 +65,7 @@ class Link:
         self._books: dict[int, BookKeeper] = {}
         self._kept: dict[int, list[Rows]] = {}
         self._late: dict[int, list[Rows]] = {}
+        self._stretch = getattr(feed.adapter, "stretch", None)  # only adapters with layouts have it
         self.subscribe(self.topics)
 
     # Requests ---------------------------------------------------------------------------------------------------------------
@@ -101,12 +104,68 @@ class Link:
             return
         time, read = self.feed.desk.time, self.feed.adapter.read
         late = time.now() - arrivals[0].at > LATE_NS
-        for at, messages in arrivals:
-            for message in messages:
-                self._one(read(message, time.stamp(at)), late)
+        for arrival in arrivals:
+            if not late and not self.rehearsing and self._in_stretches(arrival):
+                continue
+            for message in arrival.messages:
+                self._one(read(message, time.stamp(arrival.at)), late)
         if self._late:
             self._conflate()
         self.feed.desk.flush()
+
+    def _in_stretches(self, arrival: Arrival) -> bool:
+        """Reads usual frames many at a time; False where that is of no use."""
+        (at, messages), read = arrival, self._stretch
+        text = b"\n".join(messages)
+        if read is None or len(messages) < 2 or len(text) > MAX_STRETCH or text.count(b"\n") != len(messages) - 1:
+            return False
+        time, feed, counts, frames, place, k = self.feed.desk.time, self.feed, self.counts, self._frames, 0, 0
+        while k < len(messages):
+            first = time.next(at)
+            came: Stretch | None = read(text, place, first, frames.sequence)
+            if came is not None and len(came.ends):
+                taken = len(came.ends)
+                counts.frames += taken
+                counts.with_rows += taken - came.empty
+                counts.words += came.empty
+                frames.sequence += taken if frames.sequence >= 0 else 0
+                time.last = first + taken - 1
+                if len(came.rows):
+                    self._go_on(came)
+                k, place = k + taken, came.next
+            if k < len(messages):
+                self._one(feed.adapter.read(messages[k], time.stamp(at)), False)
+                place += len(messages[k]) + 1
+                k += 1
+        return True
+
+    def _go_on(self, came: Stretch) -> None:
+        """The rows of usual frames: what plainly goes on in one piece, the rest the long way, each in its turn."""
+        rows, desk = came.rows, self.feed.desk
+        sources, times = rows["source"], rows["ts_local"]
+        plain = at = 0  # in line are the rows before `plain`, judged those before `at`
+        for start, stop in runs(sources) if (sources != sources.item(0)).any() else [(0, len(rows))]:
+            lane = self.lanes.get(sources.item(start))
+            at = start
+            while at < stop:
+                at += lane.follow(rows[at:stop]) if lane is not None else 0
+                if at == stop:
+                    break
+                if plain < at:
+                    desk.emit(rows[plain:at])
+                plain = min(stop, came.ends.item(came.ends.searchsorted(at, "right")))
+                now, last = times.item(at), desk.time.last
+                desk.time.last = now
+                self._give(sources.item(at), rows[at:plain], False)
+                if desk.time.last > now:  # something was told meanwhile: what follows is later
+                    later = times[plain:]
+                    later[later > now] += desk.time.last - now
+                    last += desk.time.last - now
+                desk.time.last = last
+                at = plain
+        self.useful = True
+        if plain < len(rows):
+            desk.emit(rows[plain:])
 
     def _one(self, reading: Reading, late: bool) -> None:
         counts = self.counts

@@ -20,6 +20,7 @@ from tradewind.fabric.clock import Clock, JournalTime, SystemClock
 from tradewind.fabric.feeds import Outside, Patience, Place, Wanted
 from tradewind.fabric.network import Network
 from tradewind.fabric.transport import Settings
+from tradewind.fabric.warmth import make_ready
 from tradewind.venues import plugins
 from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE
 from tradewind.venues.plugins import adapter_of
@@ -90,19 +91,6 @@ def known_source(text: str) -> str:
     if text not in SOURCES:
         raise BadUse(f"{text!r} is no source", where="--source", expected=", ".join(SOURCES), todo="or name a tape with --tape")
     return text
-
-
-def make_ready() -> None:
-    """Compiles what reads frames, before anybody listens: half a minute inside the loop would be taken for silence."""
-    from tradewind.domain import codes
-    from tradewind.domain.rows import rows
-    from tradewind.venues.rimbook import RimBook
-    from tradewind.venues.scanner import Scanner
-
-    Scanner((), (), 1).scan(b"{}", 0)
-    message = rows(1)
-    message["kind"], message["marks"] = codes.DEPTH, codes.WHOLE
-    RimBook(codes.PROOF_NONE).take(message)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from tradewind.domain.rows import ROW, Rows, pack_range, rows
 from tradewind.venues.adapter import Answer, Fact, Quota, Reading, Refused, Topic
 from tradewind.venues.imported import MAX_STREAMS
 from tradewind.venues.numbers import one_unit
-from tradewind.venues.scanner import Layout, Scanner
+from tradewind.venues.scanner import Layout, Scanner, Stretch
 
 MAX_FRAME_BYTES = 4 << 20  # longer frames are refused unread
 SHOWN_BYTES = 120
@@ -33,6 +33,7 @@ class Market:
     venue = ""
     carried: tuple[str, ...] = ()  # the channels this venue has
     bar_timeframe = "1m"  # of the bars it streams
+    counted = False  # the venue counts the frames of a connection
     facts: Mapping[str, Fact] = {}
 
     def __init__(self) -> None:
@@ -87,6 +88,16 @@ class Market:
             if rows is not None:
                 return Reading(rows)
         return self.decoded(frame, ts_local)
+
+    def stretch(self, text: bytes, at: int, ts_local: int, number: int) -> Stretch | None:
+        """What the usual frames hold that stand one a line from byte `at` of `text` on, up to the first unusual one.
+
+        The first is of `ts_local`, each next a ns later; `number` is the connection's frame before, where the venue counts them.
+        None where nothing is known of usual frames, or of the frame before.
+        """
+        if self.scanner is None or (self.counted and number < 0):
+            return None
+        return self.scanner.stretch(text, at, ts_local, number if self.counted else -1)
 
     def decoded(self, frame: bytes, ts_local: int) -> Reading:
         """The same, without the scanner."""

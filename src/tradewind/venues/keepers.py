@@ -23,6 +23,7 @@ from tradewind.venues.adapter import DEPTH, QUOTE, TRADE, MarketAdapter, Topic
 from tradewind.venues.base import NO_ROWS
 from tradewind.venues.rimbook import RimBook
 
+NEVER_OLD = rimbook.NOWHERE  # below every id: nobody looks at their order
 MAX_HELD = 4_096  # messages kept for a snapshot: over six minutes at 100 ms
 
 
@@ -45,6 +46,9 @@ class Keeper(Protocol):
 
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """Judge what one frame brought of this stream: whole messages."""
+
+    def follow(self, rows: Rows) -> tuple[int, int]:
+        """Judge messages of several frames up to the first that does not plainly go on: (rows, messages) that do."""
 
     def snapshot(self, rows: Rows) -> tuple[Verdict, Rows]:
         """Judge a snapshot; PASS gives it with all that was held and follows it. GAP: it is too old, ask for another."""
@@ -83,6 +87,11 @@ class BookKeeper:
         if code == PASSED:
             return PASS, rows
         return self._unusual(code, rows)
+
+    def follow(self, rows: Rows) -> tuple[int, int]:
+        """(rows, messages) that plainly follow, put into the book."""
+        found: tuple[int, int] = rimbook.follow(rows, self._state, self._levels)
+        return found
 
     def _unusual(self, code: int, rows: Rows) -> tuple[Verdict, Rows]:
         if code == rimbook.ANEW:
@@ -190,6 +199,12 @@ class TradeKeeper:
             return Verdict.PASS, passed
         return self._gap(int(before[holes[0]]) + 1, int(ids[holes[-1]]) - 1, passed)
 
+    def follow(self, rows: Rows) -> tuple[int, int]:
+        """(rows, messages) with the ids that are next."""
+        n: int = rimbook.consecutive(rows, self.last_id) if self.last_id >= 0 else 0
+        self.last_id += n
+        return n, n
+
     def _one(self, trade_id: int, rows: Rows) -> tuple[Verdict, Rows]:
         last, self.last_id = self.last_id, max(self.last_id, trade_id)
         if last < 0:
@@ -235,6 +250,13 @@ class OrderedKeeper:
                 return Verdict.DROP, NO_ROWS
             self.last_id = ref
         return PASS, rows
+
+    def follow(self, rows: Rows) -> tuple[int, int]:
+        """(rows, messages) none of which is old."""
+        n, messages = rimbook.ordered(rows, self.last_id if self.ordered else NEVER_OLD)
+        if n and self.ordered:
+            self.last_id = rows["ref"].item(n - 1)
+        return n, messages
 
     def snapshot(self, rows: Rows) -> tuple[Verdict, Rows]:
         """The same."""

@@ -104,24 +104,22 @@ def checksum(state: Words, levels: Words) -> int:
 
 
 @compiled
-def _whole(rows: Any) -> bool:
+def _whole(rows: Any, start: int, stop: int) -> bool:
     """Exactly one depth message."""
-    n = rows.size
-    if n == 0 or rows[0].marks & FIRST == 0 or rows[n - 1].marks & LAST == 0:
+    if start >= stop or rows[start].marks & FIRST == 0 or rows[stop - 1].marks & LAST == 0:
         return False
-    for k in range(n):
+    for k in range(start, stop):
         row = rows[k]
         if row.kind != DEPTH or row.side & 1 != row.side or row.price < 0 or row.quantity < 0:
             return False
-        if (k > 0 and row.marks & FIRST) or (k < n - 1 and row.marks & LAST):
+        if (k > start and row.marks & FIRST) or (k < stop - 1 and row.marks & LAST):
             return False
     return True
 
 
 @compiled
-def _admits(rows: Any, state: Words) -> int:
+def _admits(first: Any, state: Words) -> int:
     """PASS where the message follows what the book holds."""
-    first = rows[0]
     if first.marks & SNAPSHOT:
         return PASS
     if state[S_SYNCED] == 0:
@@ -132,26 +130,15 @@ def _admits(rows: Any, state: Words) -> int:
         return DROP
     if first.value == state[S_LAST] or (state[S_FRESH] != 0 and first.value <= state[S_LAST]):
         return PASS
-    state[S_SYNCED] = 0
     return GAP
 
 
-@entry
-def judge(rows: Any, state: Words, levels: Words) -> int:
-    """Judge one message and, where it follows, put it into the book: one of the six codes."""
-    if not _whole(rows):
-        return UNWHOLE
-    verdict = _admits(rows, state)
-    if verdict != PASS:
-        return verdict
-    first = rows[0]
-    if first.marks & SNAPSHOT:
-        state[S_BIDS] = 0
-        state[S_ASKS] = 0
-        state[S_HORIZON_BID] = NOWHERE
-        state[S_HORIZON_ASK] = NOWHERE
+@compiled
+def _enters(rows: Any, start: int, stop: int, state: Words, levels: Words) -> bool:
+    """Puts a message into the book; False where the book's checksum is then not the one it carries."""
+    first = rows[start]
     if first.marks & EMPTY == 0:
-        for k in range(rows.size):
+        for k in range(start, stop):
             row = rows[k]
             put(state, levels, int(row.side), row.price, row.quantity)
     state[S_SYNCED] = 1
@@ -159,12 +146,81 @@ def judge(rows: Any, state: Words, levels: Words) -> int:
     state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0
     if state[S_KEPT] > 0:
         cut(state, levels)
-    if state[S_PROOF] == PROOF_CRC32:
-        state[S_CHECKED] += 1
-        if checksum(state, levels) != rows[rows.size - 1].value:
+    if state[S_PROOF] != PROOF_CRC32:
+        return True
+    state[S_CHECKED] += 1
+    return bool(checksum(state, levels) == rows[stop - 1].value)
+
+
+@entry
+def judge(rows: Any, state: Words, levels: Words) -> int:
+    """Judge one message and, where it follows, put it into the book: one of the six codes."""
+    if not _whole(rows, 0, rows.size):
+        return UNWHOLE
+    first = rows[0]
+    verdict = _admits(first, state)
+    if verdict != PASS:
+        if verdict == GAP:
             state[S_SYNCED] = 0
-            return GAP
+        return verdict
+    if first.marks & SNAPSHOT:
+        state[S_BIDS] = 0
+        state[S_ASKS] = 0
+        state[S_HORIZON_BID] = NOWHERE
+        state[S_HORIZON_ASK] = NOWHERE
+    if not _enters(rows, 0, rows.size, state, levels):
+        state[S_SYNCED] = 0
+        return GAP
     return ANEW if first.marks & SNAPSHOT else PASS
+
+
+@entry
+def follow(rows: Any, state: Words, levels: Words) -> tuple[int, int]:
+    """Put the changes in that plainly follow, one message after the other: (rows, messages) that passed.
+
+    The message behind them is for `judge`. One whose checksum failed is in the book already, and twice is as once.
+    """
+    start = 0
+    messages = 0
+    while start < rows.size:
+        stop = start + 1
+        while stop < rows.size and rows[stop - 1].marks & LAST == 0:
+            stop += 1
+        first = rows[start]
+        if first.marks & SNAPSHOT or not _whole(rows, start, stop) or _admits(first, state) != PASS:
+            break
+        if not _enters(rows, start, stop, state, levels):
+            state[S_CHECKED] -= 1
+            break
+        start = stop
+        messages += 1
+    return start, messages
+
+
+@entry
+def consecutive(rows: Any, last: int) -> int:
+    """How many rows at the beginning carry the ids that come after `last`."""
+    for k in range(rows.size):
+        if rows[k].ref != last + 1 + k:
+            return k
+    return int(rows.size)
+
+
+@entry
+def ordered(rows: Any, last: int) -> tuple[int, int]:
+    """(rows, messages) at the beginning that carry no id below `last` or below the one before them; NOWHERE: any id."""
+    n = 0
+    messages = 0
+    for k in range(rows.size):
+        row = rows[k]
+        if last != NOWHERE:
+            if row.ref < last:
+                break
+            last = row.ref
+        if row.marks & LAST:
+            n = k + 1
+            messages += 1
+    return n, messages
 
 
 @entry

@@ -9,7 +9,7 @@ slow way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,11 +53,13 @@ from tradewind.venues.walk import (
     Words,
     scan,
     scan_lines,
+    scan_many,
 )
 
 Part = tuple[int | str | tuple[str, str], ...]
 LEAST_LEVEL_BYTES = 8  # no layout writes a row in fewer
 BLOCK_ROWS = 1 << 10  # 64 KiB: small enough that the heap gives the same warm memory again
+MOST_FRAMES = 1 << 10  # of a stretch
 
 # Layouts ---------------------------------------------------------------------------------------------------------------------
 
@@ -181,6 +183,15 @@ Symbol = tuple[str, int, int, int]
 """(name, index of the instrument, price exponent, quantity exponent)."""
 
 
+class Stretch(NamedTuple):
+    """What usual frames held that came one behind the other."""
+
+    rows: Rows
+    ends: Words  # where each frame's rows end
+    empty: int  # frames without a row
+    next: int  # the byte at which the first unusual frame begins
+
+
 class Scanner:
     """One adapter's layouts and symbols, and the rows they fill."""
 
@@ -188,6 +199,7 @@ class Scanner:
         """`channels` an instrument has that many streams."""
         self.table = _table(layouts, symbols, channels)
         self._renew(BLOCK_ROWS)
+        self._bench, self._frames = self._words[:0], np.empty(MOST_FRAMES + 1, np.int64)
 
     def _renew(self, size: int) -> None:
         self._rows, self._at, self._left = np.empty(size, row.ROW), 0, size  # every word of a row is written
@@ -204,6 +216,18 @@ class Scanner:
         self._at = stop = at + count
         self._left -= count
         return self._rows[at:stop]
+
+    def stretch(self, text: bytes, at: int, ts_local: int, number: int) -> Stretch:
+        """The rows of frames, one a line from byte `at` on, until one is unusual; times and `number` as `walk.scan_many` says."""
+        most = (len(text) - at) // LEAST_LEVEL_BYTES + 2
+        if most > len(self._bench):
+            self._bench = row.words(np.empty(most, row.ROW))
+        self._frames[0] = number
+        taken = scan_many(text, at, ts_local, self.table, self._bench, self._frames)
+        ends = self._frames[1 : taken + 1].copy()
+        count = ends.item(-1) if taken else 0
+        rows: Rows = np.frombuffer(bytearray(self._bench[:count]), row.ROW)
+        return Stretch(rows, ends, int(self.table[R_LINES]), int(self.table[R_AT]))
 
     def lines(self, text: bytes, at: int) -> tuple[Rows, int, int]:
         """(rows, lines taken, where the next begins) of a recording's lines, until one is unusual (`walk.scan_lines`)."""

@@ -459,3 +459,34 @@ def scan_lines(text: Any, at: int, table: Words, out: Words) -> int:
         table[R_LINES] += 1
     table[R_AT] = at
     return n
+
+
+@entry
+def scan_many(text: Any, at: int, ts_local: int, table: Words, out: Words, frames: Words) -> int:
+    """Frames read of those that stand one a line from byte `at` of `text` on, until one is unusual; R_AT is where that begins.
+
+    `frames[k]` becomes the end of the k-th frame's rows, counted from 1; each frame's local time is one more than the last one's.
+    frames[0] is the number of the frame before on this connection, and one that does not follow is unusual; -1: nobody counts.
+    R_LINES frames held no row.
+    """
+    table[R_BLOCK] = 1
+    table[R_LINES] = 0
+    number = frames[0]
+    n = 0
+    taken = 0
+    while at < len(text) and taken + 1 < frames.size:
+        found = _frame(text, ts_local + taken, table, out, (n, at))
+        if found < 0:
+            break
+        if number >= 0:
+            if table[R_SEQUENCE] != number + 1:
+                break
+            number += 1
+        if found == 0:
+            table[R_LINES] += 1
+        n += found
+        taken += 1
+        frames[taken] = n
+        at = table[R_AT] + 1
+    table[R_AT] = at
+    return taken

@@ -33,6 +33,7 @@ class CoinbaseAdapter(base.Market):
 
     venue = VENUE
     bar_timeframe = "5m"  # of the bars that are streamed
+    counted = True
     carried = fabric.CHANNELS[:4]
     facts = FACTS
 
