@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 
 from tradewind.domain import codes
@@ -28,3 +30,12 @@ def make_ready() -> None:
     trades.follow(message)
     OrderedKeeper(ordered=False).follow(message)
     entered(message, np.ones(1, np.int64), 0, 0, codes.NEVER)
+
+
+def settle() -> None:
+    """Takes what stands now out of the garbage collector's rounds: over a compiler's objects one takes 50 ms and finds nothing.
+
+    For a process that goes on to listen, once everything it keeps is loaded.
+    """
+    gc.collect()
+    gc.freeze()

@@ -20,7 +20,7 @@ from tradewind.fabric.clock import Clock, JournalTime, SystemClock
 from tradewind.fabric.feeds import Outside, Patience, Place, Wanted
 from tradewind.fabric.network import Network
 from tradewind.fabric.transport import Settings
-from tradewind.fabric.warmth import make_ready
+from tradewind.fabric.warmth import make_ready, settle
 from tradewind.venues import plugins
 from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE
 from tradewind.venues.plugins import adapter_of
@@ -103,6 +103,7 @@ async def opened(
     does not answer.
     """
     make_ready()
+    settle()
     outside = _outside(choice, JournalTime(clock or SystemClock(), not_before))
     transport: Any = outside.transport
     try:
