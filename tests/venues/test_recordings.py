@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,23 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.rows import Rows
 from tradewind.venues.coinbase.importer import CoinbaseReader
-from tradewind.venues.cryptofeed.importer import CaptureReader
+from tradewind.venues.cryptofeed.importer import CaptureImporter, CaptureReader
+from tradewind.venues.cryptofeed.voice import Captured
 from tradewind.venues.frames import FramesImporter
 from tradewind.venues.imported import Imported
 from tradewind.venues.lines import Refusals
 from tradewind.venues.witness import Findings, Witness
 
-READERS = {"coinbase": CoinbaseReader, "cryptofeed": CaptureReader}
+IMPORTERS: dict[str, Callable[..., FramesImporter]] = {
+    "coinbase": lambda files, refusals: FramesImporter(files, refusals, CoinbaseReader),
+    "cryptofeed": CaptureImporter,
+}
 KRAKEN_BOOK = "KRAKEN.ws.50.0.txt.zst"
 
 
 def run(format_name: str, *files: Path) -> tuple[Rows, Imported, Refusals, Findings]:
     refusals, pieces, witness = Refusals(), list[Rows](), Witness()
-    importer = FramesImporter(files, refusals, READERS[format_name])
+    importer = IMPORTERS[format_name](files, refusals)
 
     def sink(rows: Rows) -> None:
         pieces.append(rows)
@@ -62,10 +67,58 @@ def test_captures_are_read_whole_and_never_cross(shared_data: Path, name: str) -
     assert (rows["marks"][np.flatnonzero(ends)[:-1] + 1] & codes.FIRST).all()
 
 
-@pytest.mark.parametrize(("name", "host"), [("OKX.ws.1.0", "ws.okx.com"), ("BITSTAMP.ws.1.0", "ws.bitstamp.net")])
-def test_a_venue_nobody_reads_is_named(shared_data: Path, name: str, host: str) -> None:
-    with pytest.raises(BadData, match=f"frames of {host} are not read"):
-        run("cryptofeed", shared_data / "ws" / "cryptofeed" / f"{name}.txt.zst")
+@pytest.mark.parametrize(
+    ("name", "venue", "symbols", "kinds"),
+    [
+        ("OKX.ws.1.0", "okx", 3, {codes.DEPTH, codes.QUOTE, codes.TRADE}),
+        ("BYBIT.ws.25.0", "bybit", 8, {codes.DEPTH, codes.TRADE}),
+        ("BITSTAMP.ws.1.0", "bitstamp", 9, {codes.DEPTH, codes.TRADE}),
+        ("KRAKEN_FUTURES.ws.1.0", "kraken-futures", 10, {codes.DEPTH, codes.TRADE}),
+    ],
+)
+def test_other_venues_are_read_whole_and_alike_by_both_ways(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch, name: str, venue: str, symbols: int, kinds: set[int]
+) -> None:
+    path = shared_data / "ws" / "cryptofeed" / f"{name}.txt.zst"
+    rows, imported, refusals, found = run("cryptofeed", path)
+    assert (refusals.total, found.crossed_at_message_end) == (0, 0) and set(rows["kind"].tolist()) == kinds
+    assert {made.venue for made in imported.instruments} == {venue} and len(imported.instruments) == symbols
+    assert len({made.name for made in imported.instruments}) == symbols
+    monkeypatch.setattr(Captured, "scanner", None)
+    slow, slow_imported, slow_refusals, _ = run("cryptofeed", path)
+    assert np.array_equal(rows, slow) and slow_refusals.total == 0
+    assert (imported.instruments, imported.streams) == (slow_imported.instruments, slow_imported.streams)
+
+
+@pytest.mark.parametrize("name", ["KRAKEN.ws.48.0", "KRAKEN.ws.49.0", "KRAKEN.ws.50.0", "COINBASE.ws.28.0"])
+def test_old_venues_are_read_alike_by_both_ways(shared_data: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = shared_data / "ws" / "cryptofeed" / f"{name}.txt.zst"
+    rows, imported, _, _ = run("cryptofeed", path)
+    monkeypatch.setattr(Captured, "scanner", None)
+    slow, slow_imported, _, _ = run("cryptofeed", path)
+    assert np.array_equal(rows, slow) and imported.streams == slow_imported.streams
+
+
+@pytest.mark.parametrize(("name", "dropped", "compared"), [("BINANCE", 5, 26), ("BINANCE_FUTURES", 0, 0), ("BITSTAMP", 102, 0)])
+def test_changes_join_the_whole_books_of_the_other_file(shared_data: Path, name: str, dropped: int, compared: int) -> None:
+    folder = shared_data / "ws" / "cryptofeed"
+    files = [folder / f"{name}.{part}.txt.zst" for part in ("ws.1.0", "http.0.0", "0")]
+    rows, imported, refusals, found = run("cryptofeed", *files)
+    snapshots = rows[(rows["marks"] & codes.SNAPSHOT != 0) & (rows["marks"] & codes.FIRST != 0)]
+    assert len(snapshots) == imported.notes["snapshots"] and len(set(snapshots["instrument"].tolist())) == len(snapshots)
+    assert (found.gaps, found.book_mismatches, found.crossed_at_message_end, refusals.total) == (0, 0, 0, 0)
+    assert imported.notes["chain_breaks"] == imported.notes["diffs_without_snapshot"] == 0
+    assert imported.notes["contained_in_snapshot"] >= dropped and found.book_comparisons >= compared
+    depth = rows[rows["kind"] == codes.DEPTH]
+    for instrument in set(depth["instrument"].tolist()):
+        assert depth["marks"][depth["instrument"] == instrument][0] & codes.SNAPSHOT  # no change waits before its book
+
+
+def test_a_venue_nobody_reads_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"wss://ws.example.com/v1 <-> 1618678132.368463\n" + b'1618678133.1: {"a":1}\n' * 2)
+    with pytest.raises(BadData, match=r"frames of ws\.example\.com are not read"):
+        run("cryptofeed", path)
 
 
 def test_coinbase_frames_are_counted(shared_data: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tradewind.storage.files import disk_errors
 from tradewind.storage.tape import TapeWriter
 from tradewind.venues.binance.importer import BinanceImporter
 from tradewind.venues.coinbase.importer import CoinbaseReader
-from tradewind.venues.cryptofeed.importer import CaptureReader
+from tradewind.venues.cryptofeed.importer import CaptureImporter
 from tradewind.venues.frames import FramesImporter
 from tradewind.venues.imported import Imported, Sink
 from tradewind.venues.kraken.importer import KrakenImporter
@@ -140,7 +140,7 @@ def _importer(name: str, files: list[Path], refusals: Refusals, progress: Progre
     if name == "coinbase":
         return FramesImporter(files, refusals, CoinbaseReader, progress)
     if name == "cryptofeed":
-        return FramesImporter(files, refusals, CaptureReader, progress)
+        return CaptureImporter(files, refusals, progress)
     if name == "kraken":
         return KrakenImporter(files, refusals, progress)
     return BarImporter(files, refusals, progress)

@@ -8,24 +8,37 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
-from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, blocks
+from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, texts
+from tradewind.venues.scanner import Scanner
+from tradewind.venues.walk import R_CLAMPED, R_LAST_LOCAL, R_UNTIMED
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 14
 NS_DIGITS = 19
 EARLIEST_NS, LATEST_NS = 1_230_768_000 * codes.SECOND, 4_102_444_800 * codes.SECOND  # 2009 and 2100
 
 
 class Reader(Protocol):
-    """One file's way from lines to rows."""
+    """One file's way from lines to rows. `scanner` knows the usual lines; it may change whenever an unusual one was read."""
+
+    @property
+    def scanner(self) -> Scanner | None: ...
+
+    @property
+    def silent(self) -> bool:
+        """Whether a file of which nothing became a row may be right."""
 
     def rows(self, line: bytes) -> Rows:
         """What a line holds, ts_local set; may be nothing. Raises BadData."""
+
+    def scanned(self, rows: Rows) -> Rows:
+        """The scanner's rows of many lines, brought to the streams of the import."""
 
 
 class FramesImporter:
@@ -50,10 +63,12 @@ class FramesImporter:
 
     def run(self, sink: Sink) -> Imported:
         """Read every file, give rows to `sink`. Raises BadData where a file holds nothing that is read."""
-        for rows in gathered(merged([self._rows(path) for path in self.files]), BATCH_ROWS):
+        for merged_rows in gathered(merged([self._rows(path) for path in self.files]), BATCH_ROWS):
+            rows = self._arranged(merged_rows)
             self._streams.number(rows)
             self._grids.see(rows)
             sink(rows)
+        self._ended()
         settled = [self._settled(index, made) for index, made in enumerate(self._streams.instruments)]
         return Imported(
             instruments=[instrument for instrument, _ in settled],
@@ -62,21 +77,41 @@ class FramesImporter:
             notes={"ticks_and_lots": "inferred; under a checksum the decimals shown", **dict(sorted(self._counts.items()))},
         )
 
+    def _arranged(self, rows: Rows) -> Rows:
+        """Rows of all files in order of time, as they shall lie on the tape."""
+        return rows
+
+    def _ended(self) -> None:
+        """All files were read."""
+
     def _settled(self, index: int, made: Instrument) -> tuple[Instrument, tuple[int, int]]:
         """A checksum is over the decimals the venue shows: they stay."""
         return (made, (1, 1)) if made.proof == codes.PROOF_CRC32 else self._grids.settle(index, made)
 
     def _rows(self, path: Path) -> Iterator[Rows]:
+        """Rows of one file in its order, times non-decreasing: usual lines by the block, the others one by one."""
         reader, last, useful = self._open(path, self._streams, self._counts), 0, False
-        for number, lines in blocks(path, self._refusals, self._progress):
-            for at, line in enumerate(lines, number):
+        for number, text in texts(path, self._refusals, self._progress):
+            at, place = 0, number
+            while at < len(text):
+                scanner = reader.scanner
+                if scanner is not None:
+                    scanner.table[R_LAST_LOCAL] = last
+                    rows, count, at = scanner.lines(text, at)
+                    if count:
+                        place += count
+                        last, useful = self._counted(scanner), useful or len(rows) > 0
+                        yield reader.scanned(rows)
+                        continue
+                end = text.index(b"\n", at)
+                line, at, place = text[at:end], end + 1, place + 1
                 if not line.strip():
                     continue
                 try:
                     rows = reader.rows(line)
                 except BadData as error:
-                    self._refusals.add(error.what[:100], path.name, at, line)
-                    if not useful and at > MAX_USELESS_LINES:
+                    self._refusals.add(error.what[:100], path.name, place - 1, line)
+                    if not useful and place - 1 > MAX_USELESS_LINES:
                         raise self._useless(path) from error
                     continue
                 if len(rows):
@@ -84,8 +119,16 @@ class FramesImporter:
                     self._counts["clamped_ts_local"] += int(rows["ts_local"][0] < last)
                     rows["ts_local"] = last = max(last, int(rows["ts_local"][0]))
                     yield rows
-        if not useful:
+        if not useful and not reader.silent:
             raise self._useless(path)
+
+    def _counted(self, scanner: Scanner) -> int:
+        """Takes over what the scanner counted; the last local time."""
+        for register, name in ((R_CLAMPED, "clamped_ts_local"), (R_UNTIMED, "ts_local_from_venue")):
+            if scanner.table[register]:
+                self._counts[name] += int(scanner.table[register])
+                scanner.table[register] = 0
+        return int(scanner.table[R_LAST_LOCAL])
 
     def _useless(self, path: Path) -> BadData:
         return BadData(
@@ -107,16 +150,37 @@ def local_time(line: bytes) -> tuple[int, bytes]:
     return 0, line
 
 
-def restreamed(rows: Rows, streams: Streams, indices: list[int], channels: Sequence[str]) -> Rows:
-    """An adapter's rows with the instruments and streams of the import; `indices` by the adapter's instrument."""
-    sources = rows["source"]
-    for source in np.unique(sources).tolist():
-        instrument = indices[source // len(channels)]
-        mine = sources == source
-        rows["instrument"][mine] = instrument
-        rows["source"][mine] = -1 - streams.source(instrument, channels[source % len(channels)])
-    rows["source"] = -1 - rows["source"]
-    return rows
+class Restreamed:
+    """Gives an adapter's rows the instruments and streams of the import, numbered in the order in which rows show them."""
+
+    def __init__(self, streams: Streams, channels: Sequence[str]) -> None:
+        self.indices: list[int] = []  # of the import, by the adapter's instrument
+        self._streams, self._channels = streams, channels
+        self._known = np.zeros(0, np.int16)  # the import's stream by the adapter's; -1: not seen yet
+        self._instrument = np.zeros(0, np.int16)
+
+    def __call__(self, rows: Rows) -> Rows:
+        """The same rows, changed."""
+        if not len(rows):
+            return rows
+        if len(self._known) < len(self.indices) * len(self._channels):
+            added = len(self.indices) * len(self._channels) - len(self._known)
+            self._known = np.append(self._known, np.full(added, -1, np.int16))
+            self._instrument = np.append(self._instrument, np.zeros(added, np.int16))
+        told = np.ascontiguousarray(rows["source"])
+        found = self._known[told]
+        if found.min() < 0:
+            self._learn(told)
+            found = self._known[told]
+        rows["source"], rows["instrument"] = found, self._instrument[told]
+        return rows
+
+    def _learn(self, told: NDArray[np.int16]) -> None:
+        sources, first = np.unique(told, return_index=True)
+        for source in sources[np.argsort(first)].tolist():
+            index = self.indices[source // len(self._channels)]
+            self._known[source] = self._streams.source(index, self._channels[source % len(self._channels)])
+            self._instrument[source] = index
 
 
 def unit_instrument(venue: str, symbol: str, pair: tuple[str, str], exponents: tuple[int, int], **more: Any) -> Instrument:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import msgspec
 import zstandard
 
 from tradewind.domain.errors import BadData
+from tradewind.venues.ahead import ahead
 
+BESIDE_BYTES = 1 << 18  # from this size on a compressed file is inflated in a thread of its own
 READ_BYTES = 1 << 16  # compressed bytes a read: even at gzip's best ratio no more than 70 MB come out
 MAX_LINE_BYTES = 16 << 20  # the largest honest message is a full depth snapshot, about 1 MB
 MAX_USELESS_LINES = 1_000  # a file whose first thousand lines are all refused is not what it was said to be
@@ -80,29 +83,77 @@ def _new_zstd() -> _Inflater:
     return zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW).decompressobj()
 
 
-def _plain(stream: BinaryIO, path: Path, refusals: Refusals, progress: Progress | None) -> Iterator[bytes]:
-    """Decompressed pieces of `stream`; a damaged or cut compression ends the pieces and is counted."""
+class _Damaged(NamedTuple):
+    """Where compressed bytes end too early."""
+
+    reason: str
+    text: str
+
+
+def _plain(stream: BinaryIO, size: int) -> Iterator[tuple[int, bytes | _Damaged]]:
+    """(bytes read, decompressed piece) of `stream`; a damaged or cut compression ends the pieces."""
     head = stream.read(4)
     make = _new_gzip if head[:2] == GZIP_MAGIC else _new_zstd if head == ZSTD_MAGIC else None
     stream.seek(0)
-    size, inflater = path.stat().st_size, make() if make else None
+    inflater = make() if make else None
+    read = 0
     while data := stream.read(READ_BYTES):
-        if progress is not None:
-            progress(path.name, stream.tell(), size)
+        read += len(data)
         if make is None or inflater is None:
-            yield data
+            yield read, data
             continue
         try:
             while data:
                 if inflater.eof:
                     inflater = make()
-                yield inflater.decompress(data)
+                yield read, inflater.decompress(data)
                 data = inflater.unused_data if inflater.eof else b""
         except (zlib.error, zstandard.ZstdError) as error:
-            refusals.add("damaged compression", path.name, 0, str(error))
+            yield read, _Damaged("damaged compression", str(error))
             return
     if inflater is not None and not inflater.eof:
-        refusals.add("truncated compression: the file ends too early", path.name, 0, f"{size} bytes")
+        yield read, _Damaged("truncated compression: the file ends too early", f"{size} bytes")
+
+
+def _pieces(path: Path, refusals: Refusals, progress: Progress | None) -> Iterator[bytes]:
+    """A file's decompressed pieces, told and counted; large ones are read beside whoever takes them. Raises BadData."""
+    try:
+        with path.open("rb") as stream:
+            size = path.stat().st_size
+            made = _plain(stream, size)
+            for read, piece in ahead(made) if size >= BESIDE_BYTES else made:
+                if progress is not None:
+                    progress(path.name, read, size)
+                if isinstance(piece, _Damaged):
+                    refusals.add(piece.reason, path.name, 0, piece.text)
+                else:
+                    yield piece
+    except OSError as error:
+        raise BadData(f"cannot be read: {error.strerror or error}", where=str(path), expected="a readable file") from error
+
+
+def texts(
+    path: Path, refusals: Refusals, progress: Progress | None = None, max_line: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, bytes]]:
+    """(number of the first line, whole lines, each with its end) piece by piece: `blocks` for those who split nothing."""
+    number, rest, length = 1, list[bytes](), 0
+    pieces = _pieces(path, refusals, progress)
+    for piece in pieces:
+        cut = piece.rfind(b"\n") + 1
+        if cut and length + len(piece) <= max_line:
+            text = b"".join([*rest, piece[:cut]])
+            yield number, text
+            number += text.count(b"\n")
+            rest, length = [piece[cut:]], len(piece) - cut
+        elif length + len(piece) > max_line:  # there may be a line too long: split, and look at each
+            for first, lines in _split(chain([*rest, piece], pieces), path.name, refusals, max_line, number):
+                yield first, b"\n".join([*lines, b""])
+            return
+        else:
+            rest.append(piece)
+            length += len(piece)
+    if length:
+        yield number, b"".join([*rest, b"\n"])
 
 
 def blocks(
@@ -112,16 +163,14 @@ def blocks(
 
     A line longer than `max_line` is refused and skipped. Raises BadData where the file cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            yield from _split(_plain(stream, path, refusals, progress), path.name, refusals, max_line)
-    except OSError as error:
-        raise BadData(f"cannot be read: {error.strerror or error}", where=str(path), expected="a readable file") from error
+    yield from _split(_pieces(path, refusals, progress), path.name, refusals, max_line)
 
 
-def _split(pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines of joined pieces. A line's pieces are put together once, when its end is there."""
-    number, rest, length, skipping = 1, list[bytes](), 0, False
+def _split(
+    pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int, number: int = 1
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Lines of joined pieces, the first with this number. A line's pieces are put together once, when its end is there."""
+    rest, length, skipping = list[bytes](), 0, False
     for piece in pieces:
         if b"\n" in piece:
             lines = b"".join([*rest, piece]).split(b"\n")

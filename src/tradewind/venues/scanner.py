@@ -17,6 +17,7 @@ from tradewind.domain import rows as row
 from tradewind.domain.rows import Rows
 from tradewind.venues.walk import (
     LAYOUTS,
+    MOST_ROWS,
     O_ARRAY,
     O_COPY,
     O_DONE,
@@ -30,6 +31,8 @@ from tradewind.venues.walk import (
     O_PRICE,
     O_QUANTITY,
     O_ROW,
+    O_SAME,
+    O_SECONDS,
     O_SET,
     O_STAMP,
     O_SYMBOL,
@@ -58,6 +61,7 @@ from tradewind.venues.walk import (
 
 Part = tuple[int | str | tuple[str, str], ...]
 LEAST_LEVEL_BYTES = 8  # no layout writes a row in fewer
+PAGE_ROWS = MOST_ROWS + (1 << 14)  # of a recording's lines: 1 MiB that stays in the cache until it is copied
 BLOCK_ROWS = 1 << 10  # 64 KiB: small enough that the heap gives the same warm memory again
 MOST_FRAMES = 1 << 10  # of a stretch
 
@@ -69,9 +73,19 @@ def until(stop: str) -> Part:
     return (O_UNTIL, ord(stop))
 
 
-def symbol(place: int) -> Part:
-    """A followed symbol, up to its quote; `place` of the channel among the adapter's."""
-    return (O_SYMBOL, place)
+def symbol(place: int, stop: str = '"') -> Part:
+    """A followed symbol, up to `stop`; `place` of the channel among the adapter's."""
+    return (O_SYMBOL, place, ord(stop))
+
+
+def same(place: int) -> Part:
+    """A name of the instrument that was told already, up to its quote."""
+    return (O_SAME, place)
+
+
+def seconds(register: int = R_TIME, latest: int = 0) -> Part:
+    """Unix seconds with decimals; `latest` 1: the register keeps the greatest."""
+    return (O_SECONDS, register, latest)
 
 
 def integer(register: int, below: int = 0) -> Part:
@@ -104,9 +118,9 @@ def copy(register: int, source: int) -> Part:
     return (O_COPY, register, source)
 
 
-def end(kind: int, empty: int = 0) -> Part:
-    """The message is whole; `empty` 1: where it has no level it is told as a row of ids."""
-    return (O_END, kind, empty)
+def end(kind: int, manner: int = 0) -> Part:
+    """The message is whole; `manner` of IDS, BIDS_FIRST, NEVER_EMPTY (`walk`)."""
+    return (O_END, kind, manner)
 
 
 PRICE, QUANTITY = (O_PRICE, 0), (O_QUANTITY, 0)
@@ -200,6 +214,7 @@ class Scanner:
         self.table = _table(layouts, symbols, channels)
         self._renew(BLOCK_ROWS)
         self._bench, self._frames = self._words[:0], np.empty(MOST_FRAMES + 1, np.int64)
+        self._page = row.rows(0)
 
     def _renew(self, size: int) -> None:
         self._rows, self._at, self._left = np.empty(size, row.ROW), 0, size  # every word of a row is written
@@ -231,9 +246,11 @@ class Scanner:
 
     def lines(self, text: bytes, at: int) -> tuple[Rows, int, int]:
         """(rows, lines taken, where the next begins) of a recording's lines, until one is unusual (`walk.scan_lines`)."""
-        out = np.empty((len(text) - at) // LEAST_LEVEL_BYTES + 2, row.ROW)  # a page that is never written costs nothing
-        count = scan_lines(text, at, self.table, row.words(out))
-        return out[:count], int(self.table[R_LINES]), int(self.table[R_AT])
+        if len(self._page) < MOST_ROWS:
+            self._page = np.empty(PAGE_ROWS, row.ROW)  # what is never written costs nothing
+        count = scan_lines(text, at, self.table, row.words(self._page))
+        found, self._page = self._page[:count], self._page[count:]
+        return found, int(self.table[R_LINES]), int(self.table[R_AT])
 
     def place(self, instrument: int, source: int, exponents: tuple[int, int]) -> None:
         """Say what a layout without a symbol is about."""

@@ -24,15 +24,18 @@ Words = NDArray[np.int64]
 R_PRICE, R_QUANTITY, R_SIDE, R_REF, R_FIRST, R_LAST, R_TIME, R_SNAPSHOT, R_SEQUENCE, R_SINK = range(10)
 R_INSTRUMENT, R_SOURCE, R_PRICE_EXPONENT, R_QUANTITY_EXPONENT, R_LAYOUTS, R_HINT, R_SYMBOLS, R_MASK, R_CHANNELS = range(10, 19)
 R_BLOCK, R_AT, R_LINES, R_LAST_LOCAL, R_CLAMPED = range(19, 24)  # of `scan_lines`
-LAYOUTS = 24  # where the places of the layouts begin
+R_HEAD, R_NUMBERED, R_FRAME, R_UNTIMED = range(24, 28)  # of `scan_lines`: what a line begins with; frames counted, the last
+LAYOUTS = 28  # where the places of the layouts begin
 MOST_LAYOUTS = 24
 OPS = LAYOUTS + MOST_LAYOUTS
 OP_WORDS = 4
 
 (
     O_TEXT, O_UNTIL, O_SYMBOL, O_INTEGER, O_PRICE, O_QUANTITY, O_STAMP, O_TIME, O_PICK, O_ARRAY, O_NEXT, O_SET, O_ROW, O_END,
-    O_LESS, O_COPY, O_MAYBE, O_NUMBER, O_DONE,
-) = range(19)  # fmt: skip
+    O_LESS, O_COPY, O_MAYBE, O_NUMBER, O_DONE, O_SECONDS, O_SAME,
+) = range(21)  # fmt: skip
+HEAD_NS, HEAD_SECONDS, HEAD_EITHER = range(3)  # `ns frame`; `seconds: frame`; ns or no time at all: the venue's stands in
+IDS, BIDS_FIRST, NEVER_EMPTY = 1, 2, 4  # of O_END: an empty message is a row of ids; told asks first; an empty one is unusual
 
 NO = -1
 MOST_DIGITS = 18  # they always fit
@@ -226,9 +229,22 @@ def _until(text: Any, at: int, stop: int) -> int:
 
 
 @called
-def _symbol(text: Any, at: int, table: Words, place: int) -> int:
-    """Finds the symbol that ends at the next quote, sets its registers; where it ends, or NO."""
-    end = _until(text, at, 34)
+def _seconds(text: Any, at: int) -> tuple[int, int]:
+    """(ns, end) of unix seconds with ten digits and one to nine decimals; end NO for anything else."""
+    whole, end = _digits(text, at, 10)
+    if end != at + 10 or end + 1 >= len(text) or text[end] != 46:
+        return 0, NO
+    start = end + 1
+    part, end = _digits(text, start, 9)
+    if end == start or end >= len(text) or 48 <= text[end] <= 57:
+        return 0, NO
+    return whole * 1_000_000_000 + part * _TENS[9 - (end - start)], end
+
+
+@called
+def _symbol(text: Any, at: int, table: Words, place: int, stop: int) -> int:
+    """Finds the symbol that ends at the next `stop`, sets its registers; where it ends, or NO."""
+    end = _until(text, at, stop)
     if end == NO:
         return NO
     code = 0
@@ -264,15 +280,39 @@ def _row(table: Words, out: Words, n: int, kind: int) -> bool:
     return True
 
 
+@called
+def _swap(out: Words, low: int, high: int) -> None:
+    """Turns the kinds, prices and quantities of rows [low, high) around."""
+    high -= 1
+    while low < high:
+        for k in (0, row.W_PRICE, row.W_QUANTITY):
+            kept = out[low, k]
+            out[low, k] = out[high, k]
+            out[high, k] = kept
+        low += 1
+        high -= 1
+
+
+@called
+def _turn(out: Words, first: int, n: int) -> None:
+    """A message told asks first becomes one told bids first; each side keeps its order."""
+    split = first
+    while (out[split, 0] >> 8) & 1:
+        split += 1
+    _swap(out, first, split)
+    _swap(out, split, n)
+    _swap(out, first, n)
+
+
 @compiled
 def _end(table: Words, out: Words, place: tuple[int, int, int], kind: int, ts_local: int) -> int:
-    """Closes the message of rows [first, n): where the next begins, or NO. `empty` 1: one without levels is a row of ids."""
-    first, n, empty = place
+    """Closes the message of rows [first, n): where the next begins, or NO. The third of `place` is of IDS, BIDS_FIRST, …"""
+    first, n, manner = place
     marks = SNAPSHOT if table[R_SNAPSHOT] else 0
     if n == first:
-        if empty == 0 and marks == 0:
-            return n
-        if n >= out.shape[0]:
+        if manner & IDS == 0 and marks == 0:
+            return n if manner & NEVER_EMPTY == 0 else NO
+        if n >= out.shape[0] or manner & NEVER_EMPTY:
             return NO
         out[n, 0] = kind
         out[n, row.W_PRICE] = 0
@@ -281,6 +321,8 @@ def _end(table: Words, out: Words, place: tuple[int, int, int], kind: int, ts_lo
         n += 1
     if n - first > MOST_ROWS:
         return NO
+    if manner & BIDS_FIRST and (out[first, 0] >> 8) & 1 and (out[n - 1, 0] >> 8) & 1 == 0:
+        _turn(out, first, n)
     head = (marks << 16) | (table[R_SOURCE] << 32) | (table[R_INSTRUMENT] << 48)
     for k in range(first, n):
         line = out[k]
@@ -320,7 +362,15 @@ def _field(text: Any, at: int, table: Words, op: int, pc: int) -> int:
         table[target], at = _rfc3339(text, at)
         return at
     if op == O_SYMBOL:
-        return _symbol(text, at, table, target)
+        return _symbol(text, at, table, target, max(table[pc + 2], 34))
+    if op == O_SAME:
+        known = table[R_INSTRUMENT]
+        end = _symbol(text, at, table, target, 34)
+        return end if table[R_INSTRUMENT] == known else NO
+    if op == O_SECONDS:
+        value, at = _seconds(text, at)
+        table[target] = max(value, table[target]) if table[pc + 2] else value
+        return at
     if op == O_UNTIL:
         return _until(text, at, target)
     if op == O_NUMBER:
@@ -423,37 +473,72 @@ def scan(text: Any, ts_local: int, table: Words, out: Words, first: int) -> int:
     return int(_frame(text, ts_local, table, out, (first, 0)))
 
 
+@called
+def _local(text: Any, at: int, table: Words) -> tuple[int, int]:
+    """(local time, where the frame begins) of a line; time 0 where it may be without one; the second NO: unusual."""
+    if table[R_HEAD] == HEAD_SECONDS:
+        ts_local, end = _seconds(text, at)
+        if end == NO or end + 1 >= len(text) or text[end] != 58 or text[end + 1] != 32:
+            return 0, NO
+        return ts_local, end + 2
+    if table[R_HEAD] == HEAD_EITHER and (text[at] == 123 or text[at] == 91):
+        return 0, at
+    whole, end = _digits(text, at, MOST_DIGITS)
+    if end != at + MOST_DIGITS or end + 1 >= len(text):
+        return 0, NO
+    digit = int(text[end]) - 48
+    if not 0 <= digit <= 9 or text[end + 1] != 32 or whole < EARLIEST // 10 or whole >= LATEST // 10:
+        return 0, NO
+    return whole * 10 + digit, end + 2
+
+
+@called
+def _stamp_rows(out: Words, first: int, n: int, last: int) -> int:
+    """The venue's latest time stands in for a local one nobody wrote down; 0 where it tells none. Never before `last`."""
+    found = 0
+    for k in range(first, n):
+        found = max(found, out[k, row.W_TS_VENUE])
+    for k in range(first, n):
+        out[k, row.W_TS_LOCAL] = max(found, last)
+    return found
+
+
 @entry
 def scan_lines(text: Any, at: int, table: Words, out: Words) -> int:
-    """Rows of lines `local time in ns, a space, a frame` from byte `at` on, until one is unusual; R_LINES were taken, R_AT is next.
+    """Rows of a recording's lines (R_HEAD says how one begins) from byte `at` on, until one is unusual; R_LINES were taken.
 
-    Local times never fall: an earlier one becomes R_LAST_LOCAL and is counted. One a day away from the venue's time (or from
-    the line before, where the venue tells none) is unusual.
+    R_AT is where the next begins. Local times never fall: an earlier one becomes R_LAST_LOCAL and is counted. One a day away
+    from the venue's time (or from the line before, where the venue tells none) is unusual, and so is a frame whose number does
+    not follow, where frames are R_NUMBERED. It ends before `out` could be full.
     """
     table[R_BLOCK] = 1
     table[R_LINES] = 0
     n = 0
-    while at + LOCAL_DIGITS < len(text):
-        whole, end = _digits(text, at, MOST_DIGITS)
-        digit = int(text[end]) - 48
-        if end != at + MOST_DIGITS or not 0 <= digit <= 9 or text[end + 1] != 32:
+    while at + LOCAL_DIGITS < len(text) and n + MOST_ROWS <= out.shape[0]:
+        ts_local, start = _local(text, at, table)
+        if start == NO:
             break
-        ts_local = whole * 10 + digit
         last = table[R_LAST_LOCAL]
-        if whole < EARLIEST // 10 or whole >= LATEST // 10:
+        table[R_SEQUENCE] = NO
+        found = _frame(text, max(ts_local, last), table, out, (n, start))
+        if found < 0 or table[R_AT] >= len(text):
             break
-        found = _frame(text, max(ts_local, last), table, out, (n, end + 2))
-        if found < 0:
+        if table[R_NUMBERED] and table[R_SEQUENCE] != table[R_FRAME] + 1:
             break
+        if ts_local == 0 and found > 0:
+            ts_local = _stamp_rows(out, n, n + found, last)
+            if ts_local == 0:
+                break
+            table[R_UNTIMED] += 1
         known = table[R_TIME] if table[R_TIME] > 0 else last
-        if known > 0 and abs(ts_local - known) >= A_DAY:
+        if known > 0 and ts_local > 0 and abs(ts_local - known) >= A_DAY:
             break
-        if table[R_AT] >= len(text):
-            break
-        if ts_local < last:
-            table[R_CLAMPED] += 1
-        else:
-            table[R_LAST_LOCAL] = ts_local
+        if found > 0:
+            if ts_local < last:
+                table[R_CLAMPED] += 1
+            else:
+                table[R_LAST_LOCAL] = ts_local
+        table[R_FRAME] = table[R_SEQUENCE]
         n += found
         at = table[R_AT] + 1
         table[R_LINES] += 1

@@ -20,15 +20,15 @@ from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.base import NO_ROWS
 from tradewind.venues.binance import layouts, wire
-from tradewind.venues.binance.join import Join, Verdict
-from tradewind.venues.binance.market import EXPONENT, KIND, MARKS, REF, TS_LOCAL, VALUE, Batch, Built, to_ns
+from tradewind.venues.binance.join import Joins, messages
+from tradewind.venues.binance.market import EXPONENT, Batch, Built, to_ns
 from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
-from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, blocks
+from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, texts
 from tradewind.venues.scanner import Scanner
 from tradewind.venues.symbols import split_symbol
 from tradewind.venues.walk import R_CLAMPED, R_LAST_LOCAL
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 14
 BATCH_MESSAGES = 8_192
 EARLIEST_NS, LATEST_NS = 1_230_768_000 * codes.SECOND, 4_102_444_800 * codes.SECOND  # 2009 and 2100
 NS_DIGITS = 19
@@ -50,7 +50,7 @@ class BinanceImporter:
         self.dialect, self.files = dialect, list(files)
         self._refusals, self._progress = refusals, progress
         self._streams, self._grids = Streams(), Grids()
-        self._joins: dict[int, Join] = {}
+        self._joins = Joins()
         self._last_id: dict[int, int] = {}  # per source of quotes and trades
         self._ignored: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
@@ -63,28 +63,23 @@ class BinanceImporter:
         readers = [self._rows(index) for index in range(len(self.files))]
         for rows in gathered(merged(readers), BATCH_ROWS):
             self._flush(rows, sink)
-        for join in self._joins.values():
-            join.end()
+        joined = self._joins.ended()
         settled = [self._grids.settle(index, made) for index, made in enumerate(self._streams.instruments)]
         return Imported(
             instruments=[instrument for instrument, _ in settled],
             streams=self._streams.streams,
             scales=[scales for _, scales in settled],
-            notes=self._notes(),
+            notes=self._notes(joined),
         )
 
     def proofs(self) -> tuple[dict[int, int], dict[int, int]]:
         """(proof code, levels a side kept) by instrument: update ids, and no level is ever forgotten."""
         return {index: made.proof for index, made in enumerate(self._streams.instruments)}, {}
 
-    def _notes(self) -> dict[str, Any]:
-        joins = self._joins.values()
+    def _notes(self, joined: dict[str, int]) -> dict[str, Any]:
         return {
             "ticks_and_lots": "inferred from the data",
-            "snapshots": sum(join.snapshots for join in joins),
-            "chain_breaks": sum(join.gaps for join in joins),
-            "contained_in_snapshot": sum(join.contained for join in joins),
-            "diffs_without_snapshot": sum(join.unjoined for join in joins),
+            **joined,
             "ignored": dict(sorted(self._ignored.items())),
             "smallest_local_minus_venue_ns": None if self._clock_lag == codes.NEVER else self._clock_lag,
             **{
@@ -98,18 +93,18 @@ class BinanceImporter:
         """Rows of one file in its order, times non-decreasing: known frames by the block, the others one by one."""
         path, symbols, waiting = self.files[file], dict[str, int](), list[tuple[int, int, wire.DepthSnapshot]]()
         scanner, slow, taken, last = self._scanner(symbols), _Slow(), 0, 0
-        for number, lines in blocks(path, self._refusals, self._progress):
-            text, at, k = b"\n".join([*lines, b""]), 0, 0
-            while k < len(lines):
+        for number, text in texts(path, self._refusals, self._progress):
+            at, place = 0, number - 1  # `place` of the last line taken
+            while at < len(text):
                 scanner.table[R_LAST_LOCAL] = last
                 rows, count, at = scanner.lines(text, at) if symbols else (NO_ROWS, 0, at)
                 if count:
                     yield self._close(slow, path.name)
                     yield rows
-                    slow, taken, k, last = _Slow(), taken + count, k + count, int(scanner.table[R_LAST_LOCAL])
+                    slow, taken, place, last = _Slow(), taken + count, place + count, int(scanner.table[R_LAST_LOCAL])
                     continue
-                line, place = lines[k], number + k
-                at, k = at + len(line) + 1, k + 1
+                end = text.index(b"\n", at)
+                line, at, place = text[at:end], end + 1, place + 1
                 read = self._read(line, path.name, place) if line.strip() else None
                 if read is None or not _believable(*read, last):
                     if read is not None:
@@ -252,44 +247,16 @@ class BinanceImporter:
 
     def _flush(self, rows: Rows, sink: Sink) -> None:
         self._settle(rows)
-        built = _built(rows)
+        built = messages(rows)
         keep = np.ones(len(rows), np.bool_)
         self._watch_ids(built, keep)
-        rows = self._join(built, keep)
+        rows = self._joins.arranged(built, keep)
         if not len(rows):
             return
         self._watch_clock(rows)
         self._streams.number(rows)
         self._grids.see(rows)
         sink(rows)
-
-    def _join(self, built: Built, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Rows:
-        """Rows in tape order: held and dropped diffs taken out, released ones put behind their snapshot."""
-        rows, starts, heads = built
-        pieces, cut = list[Rows](), 0
-        for index in np.flatnonzero(heads[:, KIND] == codes.DEPTH).tolist():
-            start, end = int(starts[index]), int(starts[index + 1])
-            mine = rows[start:end]
-            join = self._joins.setdefault(int(mine["instrument"][0]), Join())
-            if not heads[index, MARKS] & codes.SNAPSHOT:
-                verdict = join.diff(int(heads[index, VALUE]), int(heads[index, REF]), mine)
-                if verdict in (Verdict.HOLD, Verdict.DROP):
-                    keep[start:end] = False
-                continue
-            rejoined = join.snapshots > 0
-            passed, released = join.snapshot(int(heads[index, REF]))
-            if not passed:
-                keep[start:end] = False
-                continue
-            if rejoined:
-                mine["marks"][0] |= codes.RESYNC
-            for held in released:
-                held["ts_local"] = heads[index, TS_LOCAL]
-            pieces += [rows[cut:end][keep[cut:end]], *released]
-            cut = end
-        if not pieces and keep.all():
-            return rows
-        return np.concatenate([*pieces, rows[cut:][keep[cut:]]])
 
     def _watch_ids(self, built: Built, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
         """Drop quotes and trades whose id does not rise (the same stream twice); count trades that are missing."""
@@ -314,15 +281,6 @@ class BinanceImporter:
         stamped = rows["ts_venue"] > 0
         if stamped.any():
             self._clock_lag = min(self._clock_lag, int((rows["ts_local"] - rows["ts_venue"])[stamped].min()))
-
-
-def _built(rows: Rows) -> Built:
-    """Messages of rows, each from a FIRST to the next."""
-    first = np.flatnonzero(rows["marks"] & codes.FIRST)
-    heads = np.zeros((len(first), TS_LOCAL + 1), np.int64)
-    for column, name in ((KIND, "kind"), (MARKS, "marks"), (REF, "ref"), (VALUE, "value"), (TS_LOCAL, "ts_local")):
-        heads[:, column] = rows[name][first]
-    return Built(rows, np.append(first, len(rows)), heads)
 
 
 def _believable(ts_local: int, message: wire.Message, last: int) -> bool:

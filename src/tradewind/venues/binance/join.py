@@ -7,9 +7,15 @@ there, drop those it already contains, apply the rest; each diff must then conti
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tradewind.domain import codes
 from tradewind.domain.rows import Rows
+from tradewind.venues.binance.market import KIND, MARKS, REF, TS_LOCAL, VALUE, Built
 
 MAX_HELD = 2_000  # diffs kept for a snapshot to come: over 3 minutes at 100 ms
 
@@ -72,3 +78,69 @@ class Join:
             self._held.popleft()
             self.unjoined += 1
         self._held.append((previous, last, rows.copy()))
+
+
+class Joins:
+    """The chains of many books in one tape."""
+
+    def __init__(self) -> None:
+        self._joins: dict[int, Join] = {}
+
+    def arranged(self, built: Built, keep: NDArray[np.bool_], only: Mapping[int, bool] | None = None) -> Rows:
+        """Rows in tape order: held and dropped diffs taken out, released ones put behind their snapshot.
+
+        `keep` marks the rows that stay. `only` names the instruments that join, and whether their ids chain; without it all do.
+        """
+        rows, starts, heads = built
+        pieces, cut = list[Rows](), 0
+        instruments = rows["instrument"][starts[:-1]].tolist()
+        for index in np.flatnonzero(heads[:, KIND] == codes.DEPTH).tolist():
+            instrument = instruments[index]
+            if only is not None and instrument not in only:
+                continue
+            start, end = int(starts[index]), int(starts[index + 1])
+            join = self._joins.get(instrument)
+            if join is None:
+                join = self._joins[instrument] = Join()
+            last = int(heads[index, REF])
+            if not heads[index, MARKS] & codes.SNAPSHOT:
+                chained = only is None or only[instrument]
+                previous = int(heads[index, VALUE]) if chained else join.last_id
+                if join.diff(previous, last, rows[start:end]) in (Verdict.HOLD, Verdict.DROP):
+                    keep[start:end] = False
+                continue
+            rejoined = join.snapshots > 0
+            passed, released = join.snapshot(last)
+            if not passed:
+                keep[start:end] = False
+                continue
+            if rejoined:
+                rows["marks"][start] |= codes.RESYNC
+            for held in released:
+                held["ts_local"] = heads[index, TS_LOCAL]
+            pieces += [rows[cut:end][keep[cut:end]], *released]
+            cut = end
+        if not pieces and keep.all():
+            return rows
+        return np.concatenate([*pieces, rows[cut:][keep[cut:]]])
+
+    def ended(self) -> dict[str, int]:
+        """No snapshot comes any more: what became of all that was not passed."""
+        joins = self._joins.values()
+        for join in joins:
+            join.end()
+        return {
+            "snapshots": sum(join.snapshots for join in joins),
+            "chain_breaks": sum(join.gaps for join in joins),
+            "contained_in_snapshot": sum(join.contained for join in joins),
+            "diffs_without_snapshot": sum(join.unjoined for join in joins),
+        }
+
+
+def messages(rows: Rows) -> Built:
+    """Messages of rows, each from a FIRST to the next."""
+    first = np.flatnonzero(rows["marks"] & codes.FIRST)
+    heads = np.zeros((len(first), TS_LOCAL + 1), np.int64)
+    for column, name in ((KIND, "kind"), (MARKS, "marks"), (REF, "ref"), (VALUE, "value"), (TS_LOCAL, "ts_local")):
+        heads[:, column] = rows[name][first]
+    return Built(rows, np.append(first, len(rows)), heads)
