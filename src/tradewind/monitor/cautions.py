@@ -11,6 +11,7 @@ from ..domain import codes
 from . import estimators as est
 from .estimators import Floats
 from .figures import ANNUAL_SPAN_NS, FEW_TRADES, Caution, Performance, duration
+from .parts import parts
 from .record import RunRecord
 
 
@@ -57,9 +58,9 @@ def _doubtful_run(record: RunRecord, whole: Performance) -> Iterator[Caution]:
     instant = ", ".join(sorted(name for name, ns in record.think_ns.items() if ns == 0))
     if instant:
         yield _serious(f"think_ns = 0 for {instant}: answers took no time, as they cannot live.")
-    if record.fills.height and not record.fills["fee"].to_numpy().any():
+    if record.fills.height and not any(part["fee"].to_numpy().any() for part in parts(record.fills, "fee")):
         yield _serious("No fee was paid on any fill. Set the fee tier of your account.")
-    unknown = record.orders.filter(pl.col("status").str.to_uppercase() == "UNKNOWN").height
+    unknown = sum(part.filter(pl.col("status").str.to_uppercase() == "UNKNOWN").height for part in parts(record.orders, "status"))
     if unknown:
         yield _serious(f"{unknown:,} orders ended UNKNOWN: whether they traded is not known.")
     curve, peak = record.equity["equity"].to_numpy(), whole.exposure_max.value

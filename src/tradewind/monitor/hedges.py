@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from ..domain import reasons
 from ..domain.codes import BUY
 from . import html, words
+from .parts import parts
 from .record import RunRecord
 
 _LEG, _HEDGE = reasons.name(reasons.EDGE_OVER_COST), reasons.name(reasons.LEG_HEDGED)
@@ -25,33 +27,44 @@ def hedges(record: RunRecord) -> pl.DataFrame:
     Prices, fee and costs are in the record's currency; a cost below zero is a gain. The failed leg is the strategy's last
     leg of that side and asset before the hedge: an unsold coin is hedged by a sale.
     """
+    struck = list(_struck(record))
+    traded = _traded(record, [hedge["order_id"] for hedge, _ in struck])
     lines = []
-    for order in record.orders.filter(pl.col("cause") == _HEDGE).iter_rows(named=True):
-        traded = record.fills.filter(pl.col("order_id") == order["order_id"])
-        leg = _failed_leg(record, order)
-        quantity = float(traded["quantity"].sum())
-        if leg is None or quantity <= 0.0:
+    for hedge, leg in struck:
+        quantity, cost, fee = traded.get(hedge["order_id"], (0.0, 0.0, 0.0))
+        if quantity <= 0.0:
             continue
-        price = float(traded["cost"].sum()) / quantity
-        struck = float(leg["price"]) * _rate(record, str(leg["instrument"]), int(leg["ts_ns"]))
-        fee = float(traded["fee"].sum())
-        lost = (price - struck if order["side"] == BUY else struck - price) * quantity
+        price = cost / quantity
+        wished = float(leg["price"]) * _rate(record, str(leg["instrument"]), int(leg["ts_ns"]))
+        lost = (price - wished if hedge["side"] == BUY else wished - price) * quantity
         lines.append((
-            order["ts_ns"], order["order_id"], order["strategy"], leg["instrument"], order["instrument"], order["side"], quantity,
-            struck, price, fee, lost, lost + fee,
+            hedge["ts_ns"], hedge["order_id"], hedge["strategy"], leg["instrument"], hedge["instrument"], hedge["side"], quantity,
+            wished, price, fee, lost, lost + fee,
         ))  # fmt: skip
     return pl.DataFrame(lines, schema=COLUMNS, orient="row")
 
 
-def _failed_leg(record: RunRecord, hedge: dict[str, Any]) -> dict[str, Any] | None:
-    legs = record.orders.filter(
-        (pl.col("cause") == _LEG)
-        & (pl.col("strategy") == hedge["strategy"])
-        & (pl.col("side") == hedge["side"])
-        & (pl.col("order_id") < hedge["order_id"])
-        & (pl.col("instrument").map_elements(_base, return_dtype=pl.String) == _base(str(hedge["instrument"])))
-    )
-    return legs.row(-1, named=True) if legs.height else None
+def _struck(record: RunRecord) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every hedge with the leg before it whose place it took. Orders come in the order of their ids."""
+    legs: dict[tuple[str, int, str], dict[str, Any]] = {}
+    for part in parts(record.orders, "ts_ns", "order_id", "strategy", "instrument", "side", "price", "cause"):
+        for order in part.filter(pl.col("cause").is_in([_LEG, _HEDGE])).iter_rows(named=True):
+            key = (order["strategy"], order["side"], _base(order["instrument"]))
+            if order["cause"] == _LEG:
+                legs[key] = order
+            elif key in legs:
+                yield order, legs[key]
+
+
+def _traded(record: RunRecord, hedges_: list[int]) -> dict[int, tuple[float, float, float]]:
+    """By order, the quantity it traded, its cost and fee."""
+    found: dict[int, tuple[float, float, float]] = {}
+    for part in parts(record.fills, "order_id", "quantity", "cost", "fee") if hedges_ else ():
+        mine = part.filter(pl.col("order_id").is_in(hedges_)).group_by("order_id", maintain_order=True).sum()
+        for order, *amounts in mine.iter_rows():
+            before = found.get(order, (0.0, 0.0, 0.0))
+            found[order] = (before[0] + amounts[0], before[1] + amounts[1], before[2] + amounts[2])
+    return found
 
 
 def _base(instrument: str) -> str:

@@ -18,8 +18,9 @@ from ..domain.codes import BUY, MILLISECOND, SELL
 from . import thin, words
 from .estimators import drawdowns
 from .figures import Statistics
+from .parts import parts
 from .record import EXPOSURE, PNL, RunRecord
-from .trips import positions
+from .trips import holdings
 
 Plot = dict[str, Any]
 
@@ -114,18 +115,32 @@ def contribution(record: RunRecord) -> Plot | None:
 def prices(record: RunRecord) -> Iterator[tuple[str, Plot, str]]:
     """For each instrument its name, its price with our fills on it, and what was left out of the drawing."""
     names = record.instruments[:MOST_INSTRUMENTS]
+    drawn = _drawn(record, {name: max(300, MOST_FILLS // len(names)) for name in names})
     for name in names:
         part = record.prices.filter(pl.col("instrument") == name)
-        fills = record.fills.filter(pl.col("instrument") == name)
         data = []
         if part.height:
             mid = _line(part["ts_ns"].to_numpy(), part["mid"].to_numpy(), "mid", 2, line={"color": "var(--ink-soft)", "width": 1.2})
             data.append(mid | {"hovertemplate": "mid %{y:,.8~g}<extra></extra>"})
-        picked = thin.evenly(fills.height, max(300, MOST_FILLS // len(names)))
-        data += _markers(fills[picked], record.currency)
-        left_out = f"{len(picked):,} of {fills.height:,} fills are drawn, spread evenly." if len(picked) < fills.height else ""
+        data += _markers(drawn[name], record.currency)
+        shown, filled = drawn[name].height, record.fill_counts.get(name, 0)
+        left_out = f"{shown:,} of {filled:,} fills are drawn, spread evenly." if shown < filled else ""
         layout = {"xaxis": _time(record), "yaxis": {"tickformat": ",.8~g"}, "hovermode": "closest"}
         yield name, {"data": data, "layout": layout, "height": 400}, left_out
+
+
+def _drawn(record: RunRecord, most: dict[str, int]) -> dict[str, pl.DataFrame]:
+    """By instrument, at most so many of its fills, spread evenly."""
+    picked = {name: thin.evenly(record.fill_counts.get(name, 0), count) for name, count in most.items()}
+    before = dict.fromkeys(most, 0)
+    kept: dict[str, list[pl.DataFrame]] = {name: [] for name in most}
+    for frame in parts(record.fills):
+        for name in most:
+            part = frame.filter(pl.col("instrument") == name)
+            first, last = np.searchsorted(picked[name], (before[name], before[name] + part.height))
+            kept[name].append(part[picked[name][first:last] - before[name]])
+            before[name] += part.height
+    return {name: pl.concat(frames) for name, frames in kept.items()}
 
 
 def _markers(fills: pl.DataFrame, currency: str) -> Iterator[Plot]:
@@ -170,23 +185,19 @@ def inventory(record: RunRecord) -> Plot | None:
                   line={"color": "var(--ink-faint)", "width": 0.8})
         )  # fmt: skip
     grid = ts[thin.evenly(len(ts), 900)]
-    held = sorted(positions(record.fills), key=lambda item: -len(item[1]))[:MOST_LINES]
-    for i, (name, moments, quantity) in enumerate(held):
-        at = np.searchsorted(moments, grid, side="right") - 1
-        value = np.where(at >= 0, quantity[np.maximum(at, 0)], 0.0) * _price_at(record, name, grid)
+    for i, (name, held) in enumerate(list(holdings(record.fills, grid).items())[:MOST_LINES]):
+        value = held.quantity * _price_at(record, name, grid, held.price)
         data.append(_line(grid, value, name, 6, hovertemplate=unit, line={"color": _colour(i), "shape": "hv", "width": 1.3}))
     layout = {"xaxis": _time(record), "yaxis": {"title": {"text": escape(record.currency)}, "tickformat": MONEY_TICKS}}
     return {"data": data, "layout": layout, "height": 340} if data else None
 
 
-def _price_at(record: RunRecord, instrument: str, grid: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Price in the reporting currency at each moment: the mid, else that of the last fill."""
+def _price_at(record: RunRecord, instrument: str, grid: NDArray[np.int64], paid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Price in the reporting currency at each moment: the mid, else what was paid."""
     part = record.prices.filter(pl.col("instrument") == instrument)
-    if part.height:
-        price = part["mid"].to_numpy() * (part["rate"].to_numpy() if "rate" in part.columns else 1.0)
-    else:
-        part = record.fills.filter(pl.col("instrument") == instrument)
-        price = part["cost"].to_numpy() / part["quantity"].to_numpy()
+    if not part.height:
+        return paid
+    price = part["mid"].to_numpy() * (part["rate"].to_numpy() if "rate" in part.columns else 1.0)
     at = np.searchsorted(part["ts_ns"].to_numpy(), grid, side="right") - 1
     found: NDArray[np.float64] = price[np.maximum(at, 0)]
     return found

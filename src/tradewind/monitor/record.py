@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 import numpy as np
 import polars as pl
 
 from ..domain.errors import BadData
+from .parts import Table, parts
 
 PNL, EXPOSURE = "pnl:", "exposure:"  # prefixes of the per-strategy columns of `equity`
 
@@ -44,13 +47,14 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     grades: Mapping[str, int] = {}
 
 
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One finished run. Money is in `currency`; times are ns UTC; a frame may be empty.
 
     equity: ts_ns, equity, and where known exposure (gross notional), `pnl:<strategy>` (net, cumulated) and
         `exposure:<strategy>`; ts_ns strictly increasing.
     fills: side is codes.BUY or SELL; price in the quote asset; cost (> 0) and fee (negative: rebate) in `currency`;
         slippage_bps against the mid at decision, positive where it cost us.
+    fills, orders: frames, or parts of them where memory should not hold them; `parts` reads both alike.
     prices: mid in the quote asset, and where it is not `currency` a column `rate` (currency per quote asset).
     think_ns: by strategy, the thinking time that a Python strategy was charged.
     lot_loss: share of the wished notional that lot steps took away. trials: runs of this family so far, this one too.
@@ -62,8 +66,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     equity: pl.DataFrame
     capital: float
     currency: str
-    fills: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(FILL_COLUMNS))
-    orders: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(ORDER_COLUMNS))
+    fills: Table = msgspec.field(default_factory=lambda: _empty(FILL_COLUMNS))
+    orders: Table = msgspec.field(default_factory=lambda: _empty(ORDER_COLUMNS))
     prices: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(PRICE_COLUMNS))
     calibration: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(CALIBRATION_COLUMNS))
     quality: Quality = msgspec.field(default_factory=Quality)
@@ -83,12 +87,13 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not (np.isfinite(self.capital) and self.capital > 0):
             raise BadData(f"capital is {self.capital}", where="run record", expected="a finite amount above 0")
-        for name, frame, columns in self._frames():
-            _check_columns(name, frame, columns)
+        for name, table, columns in self._tables():
+            for frame in parts(table):
+                _check_columns(name, frame, columns)
         _check_equity(self.equity)
         _check_fills(self.fills)
 
-    def _frames(self) -> tuple[tuple[str, pl.DataFrame, Mapping[str, type[pl.DataType]]], ...]:
+    def _tables(self) -> tuple[tuple[str, Table, Mapping[str, type[pl.DataType]]], ...]:
         return (
             ("equity", self.equity, EQUITY_COLUMNS),
             ("fills", self.fills, FILL_COLUMNS),
@@ -99,19 +104,27 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
             ("quality.dispersion", self.quality.dispersion, DISPERSION_COLUMNS),
         )
 
-    @property
+    @cached_property
     def strategies(self) -> tuple[str, ...]:
         """Names of the strategies, those of the equity columns first, then others that filled or ordered."""
         names = [column[len(PNL) :] for column in self.equity.columns if column.startswith(PNL)]
-        for frame in (self.fills, self.orders):
-            names += frame["strategy"].unique(maintain_order=True).to_list()
+        for table in (self.fills, self.orders):
+            for frame in parts(table, "strategy"):
+                names += frame["strategy"].unique(maintain_order=True).to_list()
         return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def fill_counts(self) -> Mapping[str, int]:
+        """By instrument, its fills; most filled first."""
+        counts: Counter[str] = Counter()
+        for frame in parts(self.fills, "instrument"):
+            counts.update(dict(frame["instrument"].value_counts(sort=True).iter_rows()))
+        return dict(counts.most_common())
 
     @property
     def instruments(self) -> tuple[str, ...]:
         """Names of the instruments with a reference price or a fill, most filled first."""
-        filled = self.fills["instrument"].value_counts(sort=True)["instrument"].to_list() if self.fills.height else []
-        return tuple(dict.fromkeys(filled + self.prices["instrument"].unique(maintain_order=True).to_list()))
+        return tuple(dict.fromkeys([*self.fill_counts, *self.prices["instrument"].unique(maintain_order=True).to_list()]))
 
     @property
     def span_ns(self) -> int:
@@ -144,11 +157,15 @@ def _check_equity(equity: pl.DataFrame) -> None:
         )
 
 
-def _check_fills(fills: pl.DataFrame) -> None:
-    for column in ("price", "quantity", "cost", "fee", "slippage_bps"):
-        if not np.isfinite(fills[column].to_numpy()).all():
-            raise BadData(f"{column} is not finite", where="run record, fills", expected="finite numbers")
-    if fills.height and fills["quantity"].to_numpy().min() <= 0:
-        raise BadData("a fill of nothing", where="run record, fills", expected="quantity above 0, with the sign in side")
-    if (np.diff(fills["ts_ns"].to_numpy()) < 0).any():
-        raise BadData("fills are not in time order", where="run record, fills", expected="ts_ns never decreasing")
+def _check_fills(fills: Table) -> None:
+    last = None
+    for part in parts(fills, "ts_ns", "price", "quantity", "cost", "fee", "slippage_bps"):
+        for column in ("price", "quantity", "cost", "fee", "slippage_bps"):
+            if not np.isfinite(part[column].to_numpy()).all():
+                raise BadData(f"{column} is not finite", where="run record, fills", expected="finite numbers")
+        if part.height and part["quantity"].to_numpy().min() <= 0:
+            raise BadData("a fill of nothing", where="run record, fills", expected="quantity above 0, with the sign in side")
+        ts = part["ts_ns"].to_numpy()
+        if (np.diff(ts) < 0).any() or (last is not None and part.height and ts[0] < last):
+            raise BadData("fills are not in time order", where="run record, fills", expected="ts_ns never decreasing")
+        last = int(ts[-1]) if part.height else last

@@ -6,6 +6,8 @@ Every text goes through `html.text`; beyond that the page's policy allows only t
 from __future__ import annotations
 
 import shlex
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +16,7 @@ from . import hedges, html, pages, plots, words
 from .cautions import stale_share
 from .figures import Figure, Performance, Statistics
 from .html import text
+from .parts import parts
 from .plots import Plot
 from .record import RunRecord
 from .statistics import buy_and_hold
@@ -221,19 +224,17 @@ def _costs(measured: Statistics, drawings: dict[str, Plot]) -> str:
 
 
 def _orders(record: RunRecord) -> str:
-    def by(column: str, frame: pl.DataFrame) -> dict[str, int]:
-        return dict(frame[column].value_counts(sort=True).iter_rows())
-
     if not record.orders.height:
         return ""
-    caused = record.orders.filter(pl.col("cause") != "").with_columns(
-        pl.concat_str("status", "cause", separator=": ").alias("cause")
-    )
-    outcome = html.counts(by("status", record.orders), "Last state")
-    causes = html.counts(by("cause", caused), "Why they ended so")
-    return html.section(
-        "orders", "What became of the orders", f"{record.orders['order_id'].n_unique():,} orders.", html.two(outcome, causes)
-    )
+    outcomes: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    for frame in parts(record.orders, "status", "cause"):
+        for status, cause, count in frame.group_by("status", "cause").len().sort("status", "cause").iter_rows():
+            outcomes[status] += count
+            if cause:
+                causes[f"{status}: {cause}"] += count
+    counts = (html.counts(dict(outcomes.most_common()), "Last state"), html.counts(dict(causes.most_common()), "Why they ended so"))
+    return html.section("orders", "What became of the orders", f"{record.orders.height:,} orders.", html.two(*counts))
 
 
 def _refusals(record: RunRecord) -> str:
@@ -293,7 +294,8 @@ def _commands(record: RunRecord) -> list[tuple[str, str]]:
     journal = shlex.quote(record.journal)
     lines = [("Replay it and compare every command", f"tradewind replay {journal}")]
     if record.fills.height:
-        order = int(record.fills["order_id"][record.fills["cost"].arg_max() or 0])
+        largest = (row for frame in parts(record.fills, "cost", "order_id") for row in _largest(frame))
+        order = max(largest, key=lambda row: row[0])[1]
         lines.append(
             ("Ask why an order was sent (here the one with the largest fill)", f"tradewind why {order} --journal {journal}")
         )
@@ -302,3 +304,9 @@ def _commands(record: RunRecord) -> list[tuple[str, str]]:
         moment = when.replace(" UTC", "Z").replace(" ", "T")
         lines.append(("Ask why nothing was done at a moment", f"tradewind why-not {name} {moment} --journal {journal}"))
     return lines
+
+
+def _largest(fills: pl.DataFrame) -> Iterator[tuple[float, int]]:
+    """Cost and order of the first fill that no other exceeds."""
+    if fills.height:
+        yield fills.row(fills["cost"].arg_max() or 0)

@@ -18,7 +18,7 @@ from .cautions import cautions
 from .estimators import Floats, Ints
 from .figures import ANNUAL_SPAN_NS, FEW_SAMPLES, Figure, Performance, Statistics, duration
 from .record import EXPOSURE, PNL, RunRecord
-from .trips import trips
+from .tally import Tally, tallies
 
 SEED = 20240805
 
@@ -29,8 +29,7 @@ class _Course(msgspec.Struct, frozen=True):
     ts_ns: Ints
     curve: Floats
     exposure: Floats | None
-    fills: pl.DataFrame
-    orders: int
+    tally: Tally
     interval_ns: int
     returns: Floats | str  # of equal intervals, or why there are none
     bounds: est.Intervals | None  # None where there are too few returns
@@ -41,7 +40,8 @@ def statistics(record: RunRecord) -> Statistics:
     ts = record.equity["ts_ns"].to_numpy()
     interval = est.sampling_interval(ts) if len(ts) > 2 else 0
     held = buy_and_hold(record)
-    course = _course(record, None, interval)
+    sums = tallies(record)
+    course = _course(record, None, interval, sums[None])
     whole = _perform(record, course, held)
     samples = 0 if isinstance(course.returns, str) else len(course.returns)
     return Statistics(
@@ -51,7 +51,7 @@ def statistics(record: RunRecord) -> Statistics:
         span_ns=record.span_ns,
         sampling=_sampling(course),
         whole=whole,
-        strategies={name: _perform(record, _course(record, name, interval), held) for name in record.strategies},
+        strategies={name: _perform(record, _course(record, name, interval, sums[name]), held) for name in record.strategies},
         cautions=tuple(cautions(record, whole, course.returns, interval)),
     )
 
@@ -67,8 +67,8 @@ def buy_and_hold(record: RunRecord) -> Floats | None:
 
     Over the instruments that were traded, or all with a price where none was. None where there is no price.
     """
-    traded = set(record.fills["instrument"].unique().to_list())
-    prices = record.prices.filter(pl.col("instrument").is_in(list(traded))) if traded else record.prices
+    traded = list(record.fill_counts)
+    prices = record.prices.filter(pl.col("instrument").is_in(traded)) if traded else record.prices
     ts = record.equity["ts_ns"].to_numpy()
     curves = []
     for _, part in prices.group_by(["instrument"], maintain_order=True):
@@ -90,20 +90,19 @@ def _sampling(course: _Course) -> str:
     return f"{len(course.returns):,} returns of {length} each, annualised by the square root of {yearly:,.0f} (365 × 24 h a year)"
 
 
-def _course(record: RunRecord, strategy: str | None, interval: int) -> _Course:
-    frame, fills, orders = record.equity, record.fills, record.orders
+def _course(record: RunRecord, strategy: str | None, interval: int, tally: Tally) -> _Course:
+    frame = record.equity
     curve, exposure = frame["equity"].to_numpy(), EXPOSURE[:-1]
     if strategy is not None:
         pnl = frame[PNL + strategy].to_numpy() if PNL + strategy in frame.columns else np.zeros(0)
         curve, exposure = record.capital + pnl, EXPOSURE + strategy
-        fills, orders = fills.filter(pl.col("strategy") == strategy), orders.filter(pl.col("strategy") == strategy)
     held = frame[exposure].cast(pl.Float64).to_numpy() if exposure in frame.columns else None
     ts = frame["ts_ns"].to_numpy()[: len(curve)]
     returns = _returns(ts, curve, interval)
     bounds = None
     if not isinstance(returns, str) and len(returns) >= FEW_SAMPLES and not est.is_flat(returns):
         bounds = est.Intervals(returns, est.YEAR_NS / interval, np.random.default_rng(SEED))
-    return _Course(ts, curve, held, fills, orders["order_id"].n_unique(), interval, returns, bounds)
+    return _Course(ts, curve, held, tally, interval, returns, bounds)
 
 
 def _returns(ts: Ints, curve: Floats, interval: int) -> Floats | str:
@@ -213,9 +212,7 @@ def _exposure(course: _Course) -> dict[str, Figure]:
 
 
 def _costs(record: RunRecord, course: _Course) -> dict[str, Figure]:
-    cost, fee = course.fills["cost"].to_numpy(), float(course.fills["fee"].sum())
-    traded = float(cost.sum())
-    slipped = float((course.fills["slippage_bps"].to_numpy() * cost).sum()) / 1e4
+    traded, fee, slipped = course.tally.traded, course.tally.fees, course.tally.slipped
     pnl = float(course.curve[-1]) - record.capital if len(course.curve) else None
     edge = (
         Figure(None, "money", "no equity curve was recorded")
@@ -226,7 +223,7 @@ def _costs(record: RunRecord, course: _Course) -> dict[str, Figure]:
         "traded": Figure(traded, "money"),
         "turnover": Figure(traded / record.capital, "times", "of the capital, both sides"),
         "gross_edge": edge,
-        "fees": Figure(fee, "money", "rebates taken off" if (course.fills["fee"].to_numpy() < 0).any() else ""),
+        "fees": Figure(fee, "money", "rebates taken off" if course.tally.rebates else ""),
         "slippage": Figure(slipped, "money", "against the mid at decision; negative was earned"),
     }
     for name, amount in (("fees_bps", fee), ("slippage_bps", slipped)):
@@ -239,26 +236,23 @@ def _costs(record: RunRecord, course: _Course) -> dict[str, Figure]:
 
 
 def _deals(course: _Course) -> dict[str, Figure]:
-    closed, fills = trips(course.fills), course.fills
-    traded = float(fills["cost"].sum())
-    made = float(fills.filter(pl.col("maker"))["cost"].sum())
+    tally = course.tally
     figures = {
-        "orders": Figure(float(course.orders), "count"),
-        "fills": Figure(float(fills.height), "count"),
-        "maker_share": Figure(made / traded, "ratio", "of what was traded")
-        if traded > 0.0
+        "orders": Figure(float(tally.orders), "count"),
+        "fills": Figure(float(tally.fills), "count"),
+        "maker_share": Figure(tally.made / tally.traded, "ratio", "of what was traded")
+        if tally.traded > 0.0
         else Figure(None, "ratio", "nothing was traded"),
-        "trades": Figure(float(closed.count), "count", "closing fills, first in, first out"),
+        "trades": Figure(float(tally.trades), "count", "closing fills, first in, first out"),
     }
-    if not closed.count:
+    if not tally.trades:
         units = {"hit_rate": "ratio", "profit_factor": "number", "trade_mean": "money", "holding": "ns"}
         return figures | {name: Figure(None, unit, "no trade was closed") for name, unit in units.items()}
-    won, lost = float(closed.profit[closed.profit > 0.0].sum()), -float(closed.profit[closed.profit < 0.0].sum())
     return figures | {
-        "hit_rate": Figure(float((closed.profit > 0.0).mean()), "ratio", "trades that won after fees"),
-        "profit_factor": Figure(won / lost, "number", "won over lost, after fees")
-        if lost > 0.0
+        "hit_rate": Figure(tally.winners / tally.trades, "ratio", "trades that won after fees"),
+        "profit_factor": Figure(tally.won / tally.lost, "number", "won over lost, after fees")
+        if tally.lost > 0.0
         else Figure(None, "number", "no losing trade"),
-        "trade_mean": Figure(float(closed.profit.mean()), "money", "after fees"),
-        "holding": Figure(float(closed.holding_ns.mean()), "ns"),
+        "trade_mean": Figure(tally.profit / tally.trades, "money", "after fees"),
+        "holding": Figure(tally.aged_ns / tally.trades, "ns"),
     }

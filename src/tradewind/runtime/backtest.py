@@ -17,8 +17,9 @@ from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import MONEY
 from tradewind.domain.rows import words
 from tradewind.monitor import report
+from tradewind.monitor.parts import parts, whole
 from tradewind.monitor.statistics import statistics, to_builtins
-from tradewind.storage.journal import JournalHeader, JournalWriter, TapeReference
+from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter, TapeReference
 from tradewind.storage.tape import Tape
 
 from . import trials
@@ -63,12 +64,20 @@ class Result(msgspec.Struct, kw_only=True):
     @property
     def fills_frame(self) -> pl.DataFrame:
         """One row a fill: when, which order, whose, where, side, price, quantity, cost, fee, maker, slippage."""
-        return self.record.fills  # type: ignore[no-any-return]
+        return whole(self.record.fills)
 
     @property
     def orders_frame(self) -> pl.DataFrame:
         """One row an order: when, whose, where, side, price, quantity, how it ended and why it was sent."""
-        return self.record.orders  # type: ignore[no-any-return]
+        return whole(self.record.orders)
+
+    @property
+    def last_order(self) -> int | None:
+        """The id of the last order that was sent."""
+        last = None
+        for part in parts(self.record.orders, "order_id"):
+            last = int(part["order_id"][-1]) if part.height else None
+        return last
 
     def summary(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
@@ -164,7 +173,8 @@ def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loa
     )
     odd = unexplained(session)
     record = recorder.record(
-        session, made.names, recorder.samples[0][1] if recorder.samples else made.capital, f"Tradewind · {folder.name}",
+        session, JournalReader(folder / "journal").rows(), folder, made.names, title=f"Tradewind · {folder.name}",
+        capital=recorder.samples[0][1] if recorder.samples else made.capital,
         warnings=(*made.notes, *odd), journal=str(folder / "journal"), trials=count,
         think_ns={made.names[k]: seat.think_ns for k, seat in made.seats.items()}, config=msgspec.json.format(made.to_json(),
         indent=2),

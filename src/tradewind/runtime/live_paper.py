@@ -211,7 +211,6 @@ def _taken_up(tape: Tape, made: Plan, machine: Any, journal: tuple[Rows, Journal
     recorder = Recorder(None)
     session = begin(tape, made, machine, None)
     place = take_up(session, recorded, tape, recorder)
-    recorder.append(recorded)
     announce(writer, session, wrote)
     recorder.sink, session.journal = writer, recorder
     return Running(session, recorder, made), place

@@ -107,7 +107,6 @@ def _by_facts(
     recorder = Recorder(None)
     session = begin(course.tape, course.made, machine, None)
     place = take_up(session, recorded, course.tape, recorder)
-    recorder.append(recorded)
     announce(writer, session, wrote)
     recorder.sink, session.journal = writer, recorder
     return session, recorder, course.play(session, recorder, place=place)

@@ -1,37 +1,36 @@
 """The recorder: looks on while a session runs and leaves a RunRecord for statistics and report.
 
-It samples equity, exposure, prices and dispersion between stretches, and reads orders and fills from the journal rows
-that pass by. It is an observer: nothing it does reaches the machine.
+It samples equity, exposure, prices and dispersion between stretches, and reads orders and fills from the journal when all is
+over, part by part: a long run costs no more memory than a short one. It is an observer: nothing it does reaches the machine.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tradewind.domain import codes, orders, reasons
+from tradewind.domain import reasons
 from tradewind.domain.rows import Rows
 from tradewind.monitor.record import Quality, RunRecord
 
+from .outcomes import Known, Outcomes, tables
 from .session import Session, Sink
 
-STATUS_OF = {
-    codes.ACKED: orders.WORKING, codes.REJECTED_BY_VENUE: orders.REJECTED, codes.CANCELED_BY_VENUE: orders.CANCELED,
-    codes.EXPIRED_BY_VENUE: orders.EXPIRED, codes.OUTCOME_UNKNOWN: orders.UNKNOWN, codes.NEVER_REACHED: orders.NEVER_ACCEPTED,
-}  # fmt: skip
-KEPT = (codes.EVIDENCE, codes.SUBMIT, codes.REPORT, codes.FILL, codes.CHARGE, codes.VERDICT)
 PATIENCE = 100  # samples left out at most until everything held has a price
 
 
 class Recorder:
-    """A journal sink that keeps what a report needs and passes everything on."""
+    """A journal sink that passes everything on; what has nowhere to go (`sink` is None) waits for the record."""
 
     def __init__(self, sink: Sink | None) -> None:
         self.sink = sink
-        self._kept: list[Rows] = []
+        self.unwritten: list[Rows] = []
         self.samples: list[tuple[int, float, float, list[float]]] = []
         self.prices: list[tuple[int, int, float, float]] = []
         self.dispersion: list[tuple[int, int, float]] = []
@@ -42,11 +41,11 @@ class Recorder:
         self._waited = 0
 
     def append(self, rows: Rows, digest: int = 0) -> Any:
-        """Keeps own rows, passes all on."""
-        kept = rows[np.isin(rows["kind"], KEPT)]
-        if len(kept):
-            self._kept.append(kept.copy())
-        return None if self.sink is None else self.sink.append(rows, digest)
+        """Passes rows on."""
+        if self.sink is None:
+            self.unwritten.append(rows.copy())
+            return None
+        return self.sink.append(rows, digest)
 
     def sample(self, session: Session, ts: int) -> None:
         """Notes where everything stands."""
@@ -81,9 +80,10 @@ class Recorder:
 
     # The record -----------------------------------------------------------------------------------------------------------
 
-    def record(self, session: Session, names: list[str], capital: float, title: str, **more: Any) -> RunRecord:
-        """Everything as frames."""
-        rows = np.concatenate(self._kept) if self._kept else np.zeros(0, session.out.dtype)
+    def record(self, session: Session, told: Iterable[Rows], folder: Path, names: list[str], **more: Any) -> RunRecord:
+        """Everything as frames. told: the journal's rows; folder: where what memory should not hold is put meanwhile."""
+        found = Outcomes(folder)
+        found.take(chain(told, self.unwritten))
         instruments = [x.name for x in session.instruments]
         assets = session.prelude.names.assets
         equity = {
@@ -92,7 +92,7 @@ class Recorder:
         }  # fmt: skip
         for k, name in enumerate(names):
             equity[f"pnl:{name}"] = [w[k] for *_, w in self.samples]
-        placed = _orders(rows, names, session)
+        placed, filled = tables(found, _known(session, names))
         quality = Quality(
             streams=pl.DataFrame(
                 [(t, instruments[i], c) for t, i, c in self.states], schema={"ts_ns": pl.Int64, "stream": pl.String,
@@ -102,12 +102,12 @@ class Recorder:
                 [(t, assets[a], d) for t, a, d in self.dispersion],
                 schema={"ts_ns": pl.Int64, "instrument": pl.String, "dispersion_bps": pl.Float64}, orient="row",
             ),
-            quarantined=_named(Counter(rows[rows["kind"] == codes.VERDICT]["value"].tolist())),
+            quarantined=_named(found.verdicts),
             grades={("none", "C", "B", "A")[grade]: n for grade, n in sorted(self.grades.items())},
         )  # fmt: skip
         return RunRecord(
-            title=title, equity=pl.DataFrame(equity), capital=capital, currency=session.setup.reporting, orders=placed,
-            fills=_fills(rows, names, session, placed), quality=quality, calibration=_calibration(session),
+            equity=pl.DataFrame(equity), currency=session.setup.reporting, orders=placed, fills=filled, quality=quality,
+            calibration=_calibration(session),
             prices=pl.DataFrame(
                 [(t, instruments[i], mid, rate) for t, i, mid, rate in self.prices],
                 schema={"ts_ns": pl.Int64, "instrument": pl.String, "mid": pl.Float64, "rate": pl.Float64}, orient="row",
@@ -122,62 +122,11 @@ def _named(counts: Counter[int]) -> dict[str, int]:
     return {reasons.name(code): n for code, n in counts.most_common()}
 
 
-def _orders(rows: Rows, names: list[str], session: Session) -> pl.DataFrame:
-    """One row an order: what was sent, why, and how it ended."""
-    submits = rows[rows["kind"] == codes.SUBMIT]
-    evidence = rows[rows["kind"] == codes.EVIDENCE]
-    cause = dict(zip(evidence["ref"].tolist(), evidence["value"].tolist(), strict=True))
-    ended: dict[int, int] = {}
-    for ref, value in zip(*(rows[rows["kind"] == codes.REPORT][field].tolist() for field in ("ref", "value")), strict=True):
-        ended[ref] = STATUS_OF.get(value, ended.get(ref, orders.PENDING))
-    filled: Counter[int] = Counter()
-    fills = rows[rows["kind"] == codes.FILL]
-    for ref, quantity in zip(fills["ref"].tolist(), fills["quantity"].tolist(), strict=True):
-        filled[ref] += quantity
-    instruments = session.instruments
-    at = submits["instrument"]
-    scale_p = np.array([10.0**x.price_exponent for x in instruments])[at] if len(at) else np.zeros(0)
-    scale_q = np.array([10.0**x.quantity_exponent for x in instruments])[at] if len(at) else np.zeros(0)
-    status = [
-        orders.FILLED if filled[ref] >= quantity else ended.get(ref, orders.PENDING)
-        for ref, quantity in zip(submits["ref"].tolist(), submits["quantity"].tolist(), strict=True)
-    ]
-    return pl.DataFrame({
-        "ts_ns": submits["ts_local"].astype(np.int64), "order_id": submits["ref"].astype(np.int64),
-        "strategy": [names[k] for k in submits["strategy"].tolist()], "instrument": [instruments[i].name for i in at.tolist()],
-        "side": submits["side"].astype(np.int64), "price": submits["price"] / scale_p, "quantity": submits["quantity"] / scale_q,
-        "status": [orders.STATUS_NAMES[x] for x in status], "cause": [reasons.name(cause.get(ref,
-        0)) for ref in submits["ref"].tolist()],
-    }, schema_overrides={"strategy": pl.String, "instrument": pl.String, "status": pl.String, "cause": pl.String})  # fmt: skip
-
-
-def _fills(rows: Rows, names: list[str], session: Session, placed: pl.DataFrame) -> pl.DataFrame:
-    """One row a fill, with its charge in the reporting currency at the last known rates."""
-    fills, charges = rows[rows["kind"] == codes.FILL], rows[rows["kind"] == codes.CHARGE]
-    n = min(len(fills), len(charges))
-    fills, charges = fills[:n], charges[:n]
-    owner = dict(zip(placed["order_id"].to_list(), placed["strategy"].to_list(), strict=True))
-    instruments = session.instruments
-    at = fills["instrument"]
-    reference = session.state[0]["group"]["reference"]
-    quote = np.array([session.prelude.names.asset(x.quote) for x in instruments])
-    rate = reference[quote[at]] if n else np.zeros(0)
-    scale_p = np.array([10.0**x.price_exponent for x in instruments])[at] if n else np.zeros(0)
-    scale_q = np.array([10.0**x.quantity_exponent for x in instruments])[at] if n else np.zeros(0)
-    price = fills["price"] / scale_p
-    limit = dict(zip(placed["order_id"].to_list(), placed["price"].to_list(), strict=True))
-    side = fills["side"].astype(np.int64)
-    against = np.array([limit.get(ref, p) for ref, p in zip(fills["ref"].tolist(), price.tolist(), strict=True)])
-    maker = (fills["marks"] & codes.MAKER_FILL) != 0
-    slip = np.where(maker, 0.0, np.where(side == codes.BUY, price / against - 1, 1 - price / against) * 1e4) if n else np.zeros(0)
-    return pl.DataFrame({
-        "ts_ns": fills["ts_local"].astype(np.int64), "order_id": fills["ref"].astype(np.int64),
-        "strategy": [owner.get(ref, names[0]) for ref in fills["ref"].tolist()],
-        "instrument": [instruments[i].name for i in at.tolist()],
-        "side": side, "price": price, "quantity": fills["quantity"] / scale_q, "cost": charges["value"] * 1e-8 * rate,
-        "fee": charges["quantity"] * 1e-8 * reference[charges["strategy"]] if n else np.zeros(0), "maker": maker,
-        "slippage_bps": slip,
-    }, schema_overrides={"strategy": pl.String, "instrument": pl.String, "maker": pl.Boolean})  # fmt: skip
+def _known(session: Session, names: list[str]) -> Known:
+    return Known(
+        strategies=names, instruments=session.instruments, rates=session.state[0]["group"]["reference"].copy(),
+        quotes=np.array([session.prelude.names.asset(x.quote) for x in session.instruments], np.int64),
+    )  # fmt: skip
 
 
 def _calibration(session: Session) -> pl.DataFrame:

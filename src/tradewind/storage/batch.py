@@ -42,6 +42,7 @@ MARKER_BYTES = 128
 MOST_ROWS = 64  # a Sealer takes: beyond that the one copy costs more than three pieces handed to the kernel
 AROUND = HEADER_BYTES + MARKER_BYTES  # bytes of a batch beside its payload
 MAX_PAYLOAD = 1 << 22  # so that a batch's rows stay in cache, and a false length cannot ask for much
+MOST_BYTES = AROUND + MAX_PAYLOAD  # of a batch
 
 _SEGMENT = struct.Struct("<8sIIQ32sI")
 _HEADER = struct.Struct("<8sIIIIQQ20x")

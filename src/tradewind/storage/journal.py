@@ -36,6 +36,7 @@ from . import batch as layout
 from . import files
 from .batch import MOST_ROWS, Batch, Place, Sealer
 from .tape import Tape, TapeSegment
+from .window import Window
 
 FORMAT = 1
 HEADER_FILE = "journal.json"
@@ -143,19 +144,20 @@ class JournalReader:
         self._texts, self.place, self.end, self.tail = [], self._begin, (0, 0), Recovery(self._begin, "", 0, 0, "")
         paths = self._segments()
         for index, path in enumerate(paths):
-            data = self._load(path)
             at = 0
-            try:
-                at = self._check_segment_header(data, index)
-                while at < len(data):
-                    found = layout.parse(data, at, self.place)
-                    at = found.end
-                    self._texts += found.texts
-                    self.place, self.end = found.place, (index, at)
-                    yield found
-            except layout.Invalid as reason:
-                self._judge_tail(paths, index, data, at, str(reason))
-                return
+            with Window(path) as window:
+                try:
+                    at = self._check_segment_header(window.data, index)
+                    while window.base + at < window.size:
+                        at = window.ahead(at, layout.MOST_BYTES)
+                        found = layout.parse(window.data, at, self.place)
+                        at = found.end
+                        self._texts += found.texts
+                        self.place, self.end = found.place, (index, window.base + at)
+                        yield found
+                except layout.Invalid as reason:
+                    self._judge_tail(paths, index, self._load(path), window.base + at, str(reason))
+                    return
 
     def rows(self) -> Iterator[Rows]:
         """The rows of every batch, in order."""

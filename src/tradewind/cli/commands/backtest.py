@@ -34,7 +34,6 @@ def told(result: Any) -> Answer:
     data = summary(result)
     if getattr(result, "table", None) is None:
         return Answer(data)
-    sent = result.orders_frame["order_id"]
     happened = [
         ("rows", f"{result.rows:,} at {result.rows_per_s:,.0f} a second"),
         ("orders, fills", f"{result.orders:,}, {result.fills:,}"),
@@ -44,8 +43,8 @@ def told(result: Any) -> Answer:
         ("report", result.report),
         ("prove it", f"tradewind replay {result.journal}"),
     ]
-    if len(sent):
-        happened.append(("ask it", f"tradewind why {sent[-1]} --journal {result.journal}"))
+    if result.last_order is not None:
+        happened.append(("ask it", f"tradewind why {result.last_order} --journal {result.journal}"))
     return Answer(data, ["", result.table, "", Table("", ("", ""), happened)])
 
 
