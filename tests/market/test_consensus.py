@@ -203,3 +203,88 @@ def test_the_reporting_currency_stays_one_and_prices_its_quote() -> None:
     assert rate[names.asset("USDT")] == 1.0
     assert rate[names.asset("USD")] == pytest.approx(1 / 0.98)
     assert rate[names.asset("BTC")] == pytest.approx(PRICE / 0.98)
+
+
+PAIRS = instruments("a:BTC/USD", "a:BTC/USDT", "b:BTC/USD", "a:USDT/USD", "b:USDT/USD")
+
+
+def _quotes(stage: Stage, *prices: float) -> None:
+    """A touch of each instrument in turn, a hair apart from the last, so that none looks frozen."""
+    for i, price in enumerate(prices):
+        stage.feed(stage.touch(i, price * (1 + stage.now // codes.SECOND % 2 * 1e-5)))
+    stage.wait(1)
+
+
+def test_a_venue_with_two_pairs_has_one_vote() -> None:
+    """Venue a leads both its pairs away from venue b: two votes of three, but one voice of two. Nobody knows, nobody is named."""
+    stage = Stage(PAIRS, every_ms=0.0)
+    for _ in range(3):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    assert grade(stage) == codes.GRADE_B, "three sources, two venues"
+    before = reference(stage)
+    for step in range(1, 41):
+        up = PRICE * (1 + 0.0005 * step)
+        _quotes(stage, up, up, PRICE, 1.0, 1.0)
+    assert grade(stage) == codes.GRADE_NONE
+    assert abs(reference(stage) / before - 1) < 0.005, "neither side values the asset"
+    assert stage.s["top"]["good"][2] == 1, "the one venue that tells the truth is not outvoted"
+
+
+def test_a_pair_that_its_own_venue_contradicts_has_no_say() -> None:
+    """The other pair of the venue and the other venue agree: that is two, and the third is refused."""
+    stage = Stage(PAIRS, every_ms=0.0)
+    for _ in range(3):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    for step in range(1, 41):
+        _quotes(stage, PRICE, PRICE * (1 + 0.0005 * step), PRICE, 1.0, 1.0)
+        assert grade(stage) == codes.GRADE_B
+        assert reference(stage) == pytest.approx(PRICE, rel=1e-3)
+    assert stage.s["top"]["suspect"][:3].tolist() == [0, OFF_CONSENSUS, 0]
+
+
+def test_one_venue_cannot_confirm_its_own_jump() -> None:
+    """Both pairs of a jump, b stays: refused. Where a is the only venue there is, its second pair is a witness."""
+    stage = Stage(PAIRS, every_ms=0.0)
+    _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    stage.feed(stage.touch(0, PRICE * 1.08))
+    stage.feed(stage.touch(1, PRICE * 1.08))
+    assert stage.s["top"]["suspect"][:3].tolist() == [IMPOSSIBLE_JUMP, IMPOSSIBLE_JUMP, 0]
+    alone = Stage(instruments("a:BTC/USD", "a:BTC/USDT", "a:USDT/USD"), every_ms=0.0)
+    _quotes(alone, PRICE, PRICE, 1.0)
+    alone.feed(alone.touch(0, PRICE * 1.08))
+    assert alone.s["top"]["suspect"][0] == IMPOSSIBLE_JUMP
+    alone.feed(alone.touch(1, PRICE * 1.08))
+    assert alone.s["top"]["good"][1] == 1
+
+
+WORLD = instruments("k:BTC/USD", "c:BTC/USD", "n:BTC/USDT", "k:USDT/USD", "c:USDT/USD")
+
+
+def test_a_venue_whose_dollar_lies_is_told_by_the_habit_of_the_currency() -> None:
+    """Venue k drifts 1.5 % away with all its dollar pairs; a third venue has no dollars. USDT's habit tells who left."""
+    stage = Stage(WORLD, every_ms=0.0)
+    for _ in range(70):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    for step in range(1, 31):
+        lie = 1 + 0.0005 * step
+        _quotes(stage, PRICE * lie, PRICE, PRICE, lie, 1.0)
+    assert stage.s["top"]["suspect"][:5].tolist() == [OFF_CONSENSUS, 0, 0, OFF_CONSENSUS, 0]
+    assert reference(stage) == pytest.approx(PRICE, rel=1e-3)
+    for _ in range(30):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    assert stage.s["top"]["good"][:5].all(), "and it is forgiven"
+
+
+def test_a_peg_that_both_venues_see_breaking_is_followed() -> None:
+    """One venue first, the other ten seconds later: the habit does not hold the rate against both."""
+    stage = Stage(WORLD, every_ms=0.0)
+    for _ in range(70):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    for step in range(1, 41):
+        first, second = 1 - 0.0005 * step, 1 - 0.0005 * max(step - 10, 0)
+        _quotes(stage, PRICE, PRICE, PRICE / first, first, second)
+    for _ in range(40):
+        _quotes(stage, PRICE, PRICE, PRICE / 0.98, 0.98, 0.98)
+    usdt = stage.prelude.names.asset("USDT")
+    assert stage.s["group"]["reference"][usdt] == pytest.approx(0.98, rel=1e-3)
+    assert stage.s["top"]["good"][:5].all()

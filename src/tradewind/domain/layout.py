@@ -160,17 +160,23 @@ GROUPED = np.dtype(
         ("member", i8, (8,)),
         ("vote", f8, (8,)),
         ("pull", f8, (8,)),
+        ("voice", i8, (8,)),
+        ("shared", i8),
         ("scatter", f8),
         ("former", f8),
         ("unrest", f8),
         ("implied", f8),
         ("n_quoted", i8),
         ("lesser", i8),
+        ("habit", f8),
+        ("restless", f8),
+        ("n_settled", i8),
     ]
 )  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency.
-# pull: the votes' weights; scatter: median distance of the votes from the reference (ratio); unrest: how far the
-# reference moved between two looks of late, from `former` on (ratio); implied: the asset's rate as the
-# pairs quoted in it (n_quoted) tell it; lesser: 1 where a member may not lend every grade
+# pull: the votes' weights, voice: whose they are, shared: whether a venue has several; scatter: median distance of the votes
+# from the reference (ratio); unrest: how far the reference moved between two looks of late, from `former` on (ratio);
+# implied: the asset's rate as the pairs quoted in it (n_quoted) tell it; habit: its mean of late, from which it strays by
+# `restless` (ratio), after n_settled looks; lesser: 1 where a member may not lend every grade
 MAX_MEMBERS = 8
 BARS = np.dtype(
     [

@@ -39,7 +39,7 @@ from tradewind.domain.layout import (
 from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
 from tradewind.kernel.jit import called, compiled
 from tradewind.kernel.must import must
-from tradewind.market import bars, watch
+from tradewind.market import bars, consensus, watch
 
 SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
 
@@ -105,6 +105,7 @@ def adopt_rule(s: Any, row: Any) -> None:
         s.top[i].scale = float(row.value) / 1e9
     elif row.ref == VENUE:
         s.clock.n_venues = max(s.clock.n_venues, row.value + 1)
+        consensus.census(s, i)
     elif row.ref == QUOTE_ASSET:
         s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
         s.group[row.value].n_quoted += 1
@@ -123,6 +124,7 @@ def adopt_rule(s: Any, row: Any) -> None:
             s.trust[i].trusted = 1
             s.trust[i].lag_ns = NEVER
             s.trust[i].usual = watch.FIRST_USUAL_BP
+            consensus.census(s, i)
     if s.fact.rule[i, DEMOTION] > 0:
         s.group[s.fact.rule[i, BASE]].lesser = 1
 

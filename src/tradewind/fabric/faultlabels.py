@@ -97,7 +97,11 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
 
 
 def world_labels(faults: Iterable[Any], hard_lie: float = 0.005) -> list[Label]:
-    """The truths of a seeded world (`simulation.world.build.Truth`, or their JSON) as labels; a lie is hard from `hard_lie` on."""
+    """The truths of a seeded world (`simulation.world.build.Truth`, or their JSON) as labels.
+
+    A lie is hard from `hard_lie` on, silence from ten seconds, a jump of the clock from one. A lost message is hard where the
+    venue's proof covers it: what a checksum of the ten best levels does not see, nobody can prove.
+    """
     found = []
     for fault in faults:
         plain = fault if isinstance(fault, dict) else msgspec.to_builtins(fault)
@@ -105,7 +109,7 @@ def world_labels(faults: Iterable[Any], hard_lie: float = 0.005) -> list[Label]:
             continue
         venue, _, pair = str(plain["place"]).partition(":")
         size = abs(float(plain["params"].get("magnitude", 0.0)))
-        hard = {"lying": size >= hard_lie, "clock_jump": size >= 1.0}.get(plain["kind"], True)
+        hard = {"lying": size >= hard_lie, "clock_jump": size >= 1.0, "dropped": size > 0.0}.get(plain["kind"], True)
         span = plain["end_ns"] - plain["start_ns"]
         if plain["kind"] in ("frozen", "stale_book"):
             hard = span >= 10_000_000_000

@@ -7,7 +7,7 @@ no row would bring is `market.watch`.
 from typing import Any
 
 from ..domain.codes import GRADE_B, GRADE_C, GRADE_NONE, MINUTE, SECOND, SYNCED
-from ..domain.layout import BARS_ONLY, BASE, JUMP_BP, QUOTE_ASSET
+from ..domain.layout import BARS_ONLY, BASE, JUMP_BP, QUOTE_ASSET, VENUE
 from ..domain.reasons import (
     BOOK_LOST_SIDE,
     CANDLE_DIFFERS,
@@ -95,9 +95,13 @@ def confirmed(s: Any, i: int, mid: float) -> bool:
     others = 0
     there = 0
     behind = 0
+    siblings = 0  # the venue's own other pairs: witnesses only where there is no other venue
     for m in range(g.n_members):
         j = g.member[m]
         if j == i or scale <= 0.0 or not consensus.eligible(s, j):
+            continue
+        if s.fact.rule[j, VENUE] == s.fact.rule[i, VENUE]:
+            siblings += int(abs(consensus.worth_of(s, j) - mid * scale) <= jump * mid * scale)
             continue
         x = consensus.worth_of(s, j)
         others += 1
@@ -107,6 +111,8 @@ def confirmed(s: Any, i: int, mid: float) -> bool:
             behind += 1
     if others > 0:
         return there >= max(behind, 1)
+    if siblings > 0:
+        return True
     if top.suspect == IMPOSSIBLE_JUMP and abs(mid - trust.doubted) <= jump * trust.doubted:
         named = trust.blame == WRONG_SCALE or trust.blame == WRONG_INSTRUMENT
         return s.clock.now - top.changed_ns >= (NAMED_NS if named else CONFIRM_NS)
@@ -139,6 +145,7 @@ def credible(s: Any, row: Any, out: Any) -> bool:
     price = float(row.price)
     if top.good == 0 or price > float(top.ask) + slack or price < float(top.bid) - slack:
         if not plausible(s, row, out):
+            is_news_of_trade(s, row, out)  # the print is bad, its number was heard
             return False
     return is_news_of_trade(s, row, out)
 
@@ -158,11 +165,14 @@ def plausible(s: Any, row: Any, out: Any) -> bool:
         known = 0.0
         if trust.mark_price > 0.0 and s.clock.now - trust.mark_ns <= MARK_NS:
             known = trust.mark_price
-        elif g.grade >= GRADE_B and rate > 0.0:
+        elif rate > 0.0 and (g.grade >= GRADE_B or (g.grade == GRADE_C and consensus.strayed(top))):
             known = g.reference / (rate * top.scale)
     if known <= 0.0:
         return True
     off = abs(float(row.price) - known) / known * 1e4
+    if consensus.strayed(top):  # its own touch is another measure: what meets neither was traded nowhere
+        limit = trust.reach
+        off = min(off, abs(float(row.price) - top.mid) / top.mid * 1e4)
     if top.good == 0 and off <= limit:
         return True
     tell_row(s, row, IMPOSSIBLE_JUMP, off, limit, out)

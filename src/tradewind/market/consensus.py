@@ -1,11 +1,12 @@
 """Consensus: one reference price an asset, in the reporting currency, from all its sources.
 
 The reference is the weighted median of the eligible sources. Weights fall with age, known lag and lost trust, but no further
-than LEAST_WEIGHT, so any one of three can be arbitrary and the reference still lies within the other two's band. The group of
-an asset is every instrument with that base; its reference is at the same time the asset's rate. Grade A: at least three
-agree; B: two agree; C: one source; none: two that disagree, or nobody. Without a grade the reference stays what it last was:
-a bad print of one of two sources values nothing. Where an asset's own sources disagree, or it has none, what the pairs quoted
-in it imply is the witness (`imply`, once a second).
+than LEAST_WEIGHT, so any one of three can be arbitrary and the reference still lies within the other two's band. A venue has
+one voice: its pairs of one asset share its weight, and grades count venues. The group of an asset is every instrument with
+that base; its reference is at the same time the asset's rate. Grade A: at least three agree; B: two agree; C: one venue; none:
+two that disagree, or nobody. Without a grade the reference stays what it last was: a bad print of one of two sources values
+nothing. Where an asset's own sources disagree, or it has none, what the pairs quoted in it imply is the witness (`imply`, once
+a second); then its habit, where it is a currency that has long stood still (`settle`).
 
 A source of less trust (rule DEMOTION: one that comes through the bridge) has a vote, but lends no grade above its own: the grade
 is what the others alone would agree on (`lower`).
@@ -14,13 +15,18 @@ is what the others alone would agree on (`lower`).
 from typing import Any
 
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
-from ..domain.layout import BASE, DEMOTION, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET
+from ..domain.layout import BASE, DEMOTION, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET, VENUE
 from ..domain.reasons import DISTRUSTED, FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
 from ..kernel.jit import called, compiled
 
 LEAST_WEIGHT = 0.6  # over a half: two votes outweigh any one
 PAIR_SHARE = 0.14  # of the jump limit: two sources further apart than this, and no third, disagree
 IMPLIED_WEIGHT = 0.8
+IMPLIED = -1  # voices that are no venue's
+HABIT = -2
+SETTLING = 60  # looks until a currency has a habit
+HABIT_LOOKS = 600  # over which it is the mean
+CALM = 5e-4  # a currency whose rate strays further from its habit (ratio, mean) has none
 
 
 @compiled
@@ -28,9 +34,15 @@ def eligible(s: Any, j: int) -> bool:
     """Whether instrument j may say what its asset is worth. One that just jumped may: that is how a real jump is confirmed."""
     top = s.top[j]
     heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns
-    if not heard or top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED or top.suspect == DISTRUSTED:
+    if not heard or strayed(top):
         return False
     return top.good + top.suspect != 0 and s.group[s.fact.rule[j, QUOTE_ASSET]].grade != GRADE_NONE
+
+
+@compiled
+def strayed(top: Any) -> bool:
+    """Whether a touch, whole in itself, is doubted beside the others'."""
+    return bool(top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED or top.suspect == DISTRUSTED)
 
 
 @compiled
@@ -58,21 +70,54 @@ def update(s: Any, i: int) -> None:
         if eligible(s, j):
             x = worth_of(s, j)
             if x > 0.0:
-                place(g, n, x, s.trust[j].weight)
+                place(g, n, x, s.trust[j].weight, s.fact.rule[j, VENUE])
                 n += 1
                 sure += s.top[j].good
+    if g.shared != 0:
+        share(g, n)
     tolerance = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, s.trust[i].stretch)
     conclude(g, n, sure, tolerance, s.clock.now)
-    if g.grade == GRADE_NONE and g.implied > 0.0 and n < MAX_MEMBERS:
-        place(g, n, g.implied, IMPLIED_WEIGHT)
-        conclude(g, n + 1, sure + 1, tolerance, s.clock.now)
+    if g.n_quoted != 0:
+        settle(s, g, n, sure, tolerance)
     if g.lesser != 0 and g.grade > GRADE_C:
         lower(s, g, tolerance)
 
 
 @called
+def settle(s: Any, g: Any, n: int, sure: int, tolerance: float) -> None:
+    """A currency's sources that disagree need a third witness: what its pairs imply, else its habit, whichever one of them meets.
+
+    Where two agree the reference is the nearer to the habit, so that one of them cannot lead it away bit by bit. Where only
+    one is left that the habit contradicts, and another is heard and doubted, the habit values until one of them gives way.
+    """
+    calm = g.n_settled >= SETTLING and g.restless < CALM
+    pair = PAIR_SHARE * tolerance
+    if g.grade == GRADE_NONE and n > 0:
+        if g.implied > 0.0 and (within(g, n, g.implied, pair) > 0 or not (calm and within(g, n, g.habit, pair) > 0)):
+            third(s, g, n, sure, tolerance, g.implied, IMPLIED)
+        elif calm and within(g, n, g.habit, pair) > 0:
+            third(s, g, n, sure, tolerance, g.habit, HABIT)
+            g.grade = min(g.grade, GRADE_B)
+    elif calm and g.grade == GRADE_B and n == 2:
+        g.reference = min(max(g.habit, g.band_low), g.band_high)
+    elif calm and g.grade == GRADE_C and within(g, n, g.habit, pair) == 0:
+        for m in range(g.n_members):
+            j = g.member[m]
+            if strayed(s.top[j]) and heard(s, j) and within(g, n, worth_of(s, j), pair) == 0:
+                g.reference = g.habit  # and not where the doubted one says the same: then both are right
+
+
+@called
+def third(s: Any, g: Any, n: int, sure: int, tolerance: float, x: float, voice: int) -> None:
+    """Concludes again with one more witness."""
+    if n < MAX_MEMBERS:
+        place(g, n, x, IMPLIED_WEIGHT, voice)
+        conclude(g, n + 1, sure + 1, tolerance, s.clock.now)
+
+
+@called
 def lower(s: Any, g: Any, tolerance: float) -> None:
-    """The grade by the sources that may lend it: three for A, two for B; a lesser source agrees without lifting it."""
+    """The grade by the sources that may lend it: three venues for A, two for B; a lesser one agrees without lifting it."""
     full = 0
     good = 0
     for m in range(g.n_members):
@@ -80,9 +125,35 @@ def lower(s: Any, g: Any, tolerance: float) -> None:
         off = s.fact.rule[j, DEMOTION]
         if off <= GRADE_A - GRADE_B and eligible(s, j):
             near = abs(worth_of(s, j) - g.reference) <= tolerance * g.reference
+            for k in range(m):
+                if s.fact.rule[g.member[k], VENUE] == s.fact.rule[j, VENUE]:
+                    near = False  # that venue has been asked
             good += int(near)
             full += int(near and off <= 0)
     g.grade = min(g.grade, GRADE_A if full >= 3 else GRADE_B if good >= 2 else GRADE_C)
+
+
+@compiled
+def accustom(g: Any) -> None:
+    """One more look at what a currency is worth: its habit, and how far it strays from it. What nobody confirms teaches nothing."""
+    if g.grade >= GRADE_B or (g.grade == GRADE_C and g.n_members < 2):
+        g.n_settled = min(g.n_settled + 1, HABIT_LOOKS)
+        if g.n_settled == 1:
+            g.habit = g.reference
+        step = 1.0 / float(g.n_settled)
+        g.restless += step * (abs(g.reference - g.habit) / g.habit - g.restless)
+        g.habit += step * (g.reference - g.habit)
+
+
+@called
+def census(s: Any, i: int) -> None:
+    """Finds out whether two sources of instrument i's asset are of one venue."""
+    g = s.group[s.fact.rule[i, BASE]]
+    g.shared = 0
+    for m in range(g.n_members):
+        for k in range(m):
+            if s.fact.rule[g.member[m], VENUE] == s.fact.rule[g.member[k], VENUE]:
+                g.shared = 1
 
 
 @compiled
@@ -116,7 +187,7 @@ def invert(s: Any, i: int) -> None:
         top = s.top[j]
         heard = 0 < top.bid <= top.ask and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns
         if heard and s.fact.rule[j, QUOTE_ASSET] == quoted and (top.good != 0 or top.suspect == IMPOSSIBLE_JUMP):
-            place(g, n, 1.0 / (0.5 * float(top.bid + top.ask) * top.scale), 1.0)
+            place(g, n, 1.0 / (0.5 * float(top.bid + top.ask) * top.scale), 1.0, n)
             n += 1
             sure += top.good
     conclude(g, n, sure, float(s.fact.rule[i, JUMP_BP]) * 1e-4, s.clock.now)
@@ -145,7 +216,7 @@ def imply(s: Any) -> None:
             if n < MAX_MEMBERS and s.fact.rule[j, QUOTE_ASSET] == q and heard(s, j):
                 x = elsewhere(s, s.fact.rule[j, BASE], q)
                 if x > 0.0:
-                    place(g, n, x / (0.5 * float(s.top[j].bid + s.top[j].ask) * s.top[j].scale), 1.0)
+                    place(g, n, x / (0.5 * float(s.top[j].bid + s.top[j].ask) * s.top[j].scale), 1.0, n)
                     n += 1
         if n > 0:
             tolerance = PAIR_SHARE * float(s.fact.rule[0, JUMP_BP]) * 1e-4
@@ -187,21 +258,48 @@ def elsewhere(s: Any, base: int, quoted: int) -> float:
         if s.fact.rule[j, QUOTE_ASSET] != quoted and eligible(s, j):
             x = worth_of(s, j)
             if x > 0.0:
-                place(g, n, x, s.trust[j].weight)
+                place(g, n, x, s.trust[j].weight, s.fact.rule[j, VENUE])
                 n += 1
+    if g.shared != 0:
+        share(g, n)
     return median_of(g, n) if n > 0 else 0.0
 
 
 @compiled
-def place(g: Any, n: int, x: float, weight: float) -> None:
-    """Insertion into the sorted votes."""
+def place(g: Any, n: int, x: float, weight: float, voice: int) -> None:
+    """Insertion into the sorted votes; `voice` is whose it is."""
     k = n
     while k > 0 and g.vote[k - 1] > x:
         g.vote[k] = g.vote[k - 1]
         g.pull[k] = g.pull[k - 1]
+        g.voice[k] = g.voice[k - 1]
         k -= 1
     g.vote[k] = x
     g.pull[k] = weight
+    g.voice[k] = voice
+
+
+@called
+def share(g: Any, n: int) -> None:
+    """The votes of one voice share one weight."""
+    for k in range(n):
+        same = 0
+        for m in range(n):
+            same += int(g.voice[m] == g.voice[k])
+        g.pull[k] = g.pull[k] / float(same)
+
+
+@called
+def voices(g: Any, n: int, x: float, tolerance: float) -> int:
+    """How many voices have a vote within `tolerance` (a ratio) of x."""
+    count = 0
+    for k in range(n):
+        fresh = abs(g.vote[k] - x) <= tolerance * x
+        for m in range(k):
+            if g.voice[m] == g.voice[k] and abs(g.vote[m] - x) <= tolerance * x:
+                fresh = False
+        count += int(fresh)
+    return count
 
 
 @compiled
@@ -269,14 +367,16 @@ def within(g: Any, n: int, reference: float, tolerance: float) -> int:
 
 @called
 def agreeing(s: Any, i: int, tolerance: float) -> int:
-    """How many sources of instrument i's asset stand within `tolerance` of its reference."""
+    """How many voices about instrument i's asset stand within `tolerance` of its reference."""
     g = s.group[s.fact.rule[i, BASE]]
-    return within(g, g.voters, g.reference, tolerance)
+    return voices(g, g.voters, g.reference, tolerance)
 
 
 @compiled
 def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
     """How many votes agree decides the grade."""
+    if g.shared != 0:
+        return shared_grade(g, n, reference, tolerance)
     if n == 2:
         return GRADE_B if g.band_high - g.band_low <= PAIR_SHARE * tolerance * g.band_low else GRADE_NONE
     agree = within(g, n, reference, tolerance)
@@ -284,4 +384,18 @@ def grade_of(g: Any, n: int, reference: float, tolerance: float) -> int:
         return GRADE_A
     if agree == 2:
         return GRADE_B
+    return GRADE_C if n == 1 else GRADE_NONE
+
+
+@called
+def shared_grade(g: Any, n: int, reference: float, tolerance: float) -> int:
+    """The same where a venue has several votes: venues count. Two of them agree where two neighbouring votes of theirs do."""
+    heard_of = voices(g, n, reference, 1e18)
+    if heard_of >= 3:
+        agree = voices(g, n, reference, tolerance)
+        return GRADE_A if agree >= 3 else GRADE_B if agree == 2 else GRADE_NONE
+    for k in range(1, n):
+        apart = g.voice[k] != g.voice[k - 1] or heard_of == 1
+        if apart and g.vote[k] - g.vote[k - 1] <= PAIR_SHARE * tolerance * g.vote[k - 1]:
+            return GRADE_B if heard_of == 2 else GRADE_C
     return GRADE_C if n == 1 else GRADE_NONE

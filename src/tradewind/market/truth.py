@@ -233,6 +233,8 @@ def proves(s: Any, row: Any, out: Any) -> bool:
         return True
     found = checksum(s, i)
     if found == row.value:
+        if row.ref < s.book[i].last_id and row.marks & (SNAPSHOT | RESYNC) == 0:
+            tell_row(s, row, OUT_OF_ORDER, float(s.book[i].last_id - row.ref), 0.0, out)
         if row.ref == s.book[i].last_id and row.value == s.book[i].proven and row.marks & SNAPSHOT == 0:
             tell_row(s, row, TOLD_TWICE, float(row.ref), float(row.ref), out)
         s.book[i].proven = row.value

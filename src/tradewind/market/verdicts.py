@@ -11,6 +11,7 @@ from ..domain.reasons import HOLE_IN_STREAM, WRONG_INSTRUMENT, WRONG_SCALE
 from ..kernel.emit import verdict
 from ..kernel.jit import called, compiled
 
+NEIGHBOURS = 0.05  # assets this near to each other (ratio) cannot be taken for one another
 ALIKE_BP = 50.0  # a touch this near to another instrument's of the same venue is taken for that one's
 POWERS = 9  # powers of ten that are looked at, both ways
 ROUNDING = 0.02  # how far from a power of ten a wrong unit may lie: the market moves meanwhile
@@ -84,11 +85,16 @@ def power_of_ten(ratio: float) -> float:
 
 @compiled
 def resembles_another(s: Any, i: int, worth: float) -> bool:
-    """Whether another instrument of the venue, of another asset, stands at this price: data under the wrong symbol."""
+    """Whether another instrument of the venue, of another asset, stands at this price: data under the wrong symbol.
+
+    One that stands where this one should (two stablecoins at par) tells nothing.
+    """
+    rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
+    known = s.group[s.fact.rule[i, BASE]].reference / rate if rate > 0.0 else 0.0
     for j in range(s.clock.n_instruments):
         other = s.top[j]
         if s.fact.rule[j, VENUE] == s.fact.rule[i, VENUE] and s.fact.rule[j, BASE] != s.fact.rule[i, BASE] and other.good != 0:
             there = other.mid * other.scale
-            if abs(worth - there) * 1e4 <= ALIKE_BP * there:
+            if abs(worth - there) * 1e4 <= ALIKE_BP * there and abs(known - there) > NEIGHBOURS * there:
                 return True
     return False

@@ -11,6 +11,7 @@ from ..domain.reasons import (
     CROSSED_BOOK,
     DISTRUSTED,
     FROZEN_FEED,
+    HOLE_IN_STREAM,
     IMPOSSIBLE_JUMP,
     LONG_WICK,
     OFF_CONSENSUS,
@@ -35,6 +36,8 @@ SCORE_STEP_BARS = 1.0 / 4.0
 SURE = 0.99
 LONE_QUALITY = 0.8  # at best, of a source nobody confirms
 QUOTE_NS = 5 * SECOND  # book and best quote may differ for so long
+LASTING = (1 << (OFF_CONSENSUS - HOLE_IN_STREAM)) | (1 << (FROZEN_FEED - HOLE_IN_STREAM)) | (1 << (DISTRUSTED - HOLE_IN_STREAM))
+LOOK_NS = SECOND  # from one watch to the next
 WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
 
 
@@ -52,6 +55,8 @@ def watch(s: Any, out: Any) -> None:
                 belief.crossed(s, i, out)
         if top.condition != INVALID and top.suspect == 0:
             s.trust[i].told = 0
+        elif consensus.strayed(top) and top.condition == SYNCED:
+            s.trust[i].told &= LASTING
         if consensus.alone(s, i) and s.trust[i].score > SURE:
             s.trust[i].quality = LONE_QUALITY
             alone += 1
@@ -65,16 +70,21 @@ def watch(s: Any, out: Any) -> None:
         step = abs(g.reference - g.former) / g.former if g.former > 0.0 else 0.0
         g.unrest = max(step, CALMING * g.unrest)
         g.former = g.reference
+        if g.n_quoted != 0 and q != s.clock.reporting:
+            consensus.accustom(g)
     for i in range(s.clock.n_instruments):
         measure(s, i, out)
 
 
 @compiled
 def age(s: Any, i: int, out: Any) -> None:
-    """A synced touch that has not been heard of for too long is stale until its next message."""
+    """A synced touch that has not been heard of for too long is stale until its next message.
+
+    Told at the last look before the time is up: at the next one the silence may be over, and was too long all the same.
+    """
     top = s.top[i]
     patience = s.trust[i].patience_ns
-    if top.condition == SYNCED and s.clock.now - top.ts > patience:
+    if top.condition == SYNCED and s.clock.now - top.ts > patience - LOOK_NS:
         top.condition = STALE
         tell_touch(s, i, STALE_FEED, float(s.clock.now - top.ts) * 1e-9, float(patience) * 1e-9, out)
 

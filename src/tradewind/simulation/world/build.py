@@ -80,7 +80,7 @@ class World:
         for place in range(layout.INSTRUMENTS + layout.VENUES):
             t = s["trouble"][place]
             if t["fault"] != layout.NO_FAULT and (t["hits"] > 0 or place >= layout.INSTRUMENTS):
-                running.append(self._truth(t["fault"], place, t, int(s["now"])))
+                running.append(self._truth(t["fault"], place, t, int(s["now"]), self._reached(place)))
         return sorted(self._truths + running, key=lambda t: (t.start_ns, t.kind, t.place))
 
     @property
@@ -94,11 +94,20 @@ class World:
             self._truths.append(self._truth(line["fault"], int(line["place"]), line, int(line["finish"])))
         s["n_truths"] = 0
 
-    def _truth(self, fault: int, place: int, line: Any, end_ns: int) -> Truth:
+    def _reached(self, place: int) -> float:
+        """The magnitude of a fault that still runs; a lie's is what it grew to."""
+        s = self.state[0]
+        t = s["trouble"][place]
+        if t["fault"] != layout.LYING:
+            return float(t["magnitude"])
+        u = min((int(s["now"]) - int(t["start"])) / max(int(t["finish"] - t["start"]), 1), 0.5)
+        return float(16.0 * t["magnitude"] * u * u * (1.0 - u) * (1.0 - u))
+
+    def _truth(self, fault: int, place: int, line: Any, end_ns: int, magnitude: float | None = None) -> Truth:
         genuine = int(fault) in layout.EVENT_NAMES
         kind = layout.EVENT_NAMES[int(fault)] if genuine else layout.FAULT_NAMES[int(fault)]
         params: dict[str, float | str] = {
-            "magnitude": float(line["magnitude"]),
+            "magnitude": float(line["magnitude"]) if magnitude is None else magnitude,
             "ref": int(line["ref_id"]),
             "rows": int(line["hits"]),
         }

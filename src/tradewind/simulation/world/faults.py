@@ -126,6 +126,23 @@ def _announce(s: Any, queue: Any, i: int) -> None:
 
 
 @called
+def lie_of(s: Any, venue: int) -> float:
+    """How far a lying venue's log price stands from the truth now: a smooth hump of height `lie`."""
+    v = s.venue_of[venue]
+    if v.lie == 0.0 or s.now >= v.lie_end:
+        return 0.0
+    u = (s.now - v.lie_start) / (v.lie_end - v.lie_start)
+    return 16.0 * v.lie * u * u * (1.0 - u) * (1.0 - u)
+
+
+@compiled
+def _reached(s: Any, place: int) -> float:
+    """How far a lie got that may have been cut before its height."""
+    v = s.venue_of[place - INSTRUMENTS]
+    return float(v.lie if 2 * s.now >= v.lie_start + v.lie_end else lie_of(s, place - INSTRUMENTS))
+
+
+@called
 def finish(s: Any, place: int) -> bool:
     """End the fault at `place` and write its truth; whether a RESYNC snapshot must follow.
 
@@ -137,7 +154,7 @@ def finish(s: Any, place: int) -> bool:
         t.finish += max(t.span, 1_000_000)
         s.due[fault_due(s, place)] = t.finish
         return False
-    note(s, fault, place, t.start, s.now, t.magnitude)
+    note(s, fault, place, t.start, s.now, _reached(s, place) if fault == LYING else t.magnitude)
     line = s.truth[s.n_truths - 1]
     line.ref_id, line.hits = t.ref_id, t.hits
     t.fault = NO_FAULT
@@ -147,16 +164,6 @@ def finish(s: Any, place: int) -> bool:
         v.clock_offset_ns, v.lie, v.lie_start, v.lie_end = 0, 0.0, 0, 0
         return False
     return spoils_book(fault)
-
-
-@called
-def lie_of(s: Any, venue: int) -> float:
-    """How far a lying venue's log price stands from the truth now: a smooth hump of height `lie`."""
-    v = s.venue_of[venue]
-    if v.lie == 0.0 or s.now >= v.lie_end:
-        return 0.0
-    u = (s.now - v.lie_start) / (v.lie_end - v.lie_start)
-    return 16.0 * v.lie * u * u * (1.0 - u) * (1.0 - u)
 
 
 @called

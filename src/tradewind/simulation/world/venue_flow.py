@@ -207,6 +207,8 @@ def flush(s: Any, queue: Any, i: int) -> None:
     fresh = s.trouble[i].hits == 0
     if fault in (GAP, STALE_BOOK) or (fault == DROPPED and fresh):
         touch(s, i, n, it.update_id)
+        if fault == DROPPED:
+            s.trouble[i].magnitude = provable(s, i)
     elif fault == SWAPPED and fresh and n > 1:
         half = n // 2
         middle = max(it.sent_id + 1, it.update_id - (n - half))
@@ -219,6 +221,24 @@ def flush(s: Any, queue: Any, i: int) -> None:
             touch(s, i, n, it.update_id)
             _send(s, queue, i, 0, n, it.sent_id, it.update_id)
     it.sent_id, it.staged = it.update_id, 0
+
+
+@called
+def provable(s: Any, i: int) -> float:
+    """1 where the venue's proof covers a staged change: ids cover every one, a checksum the ten best levels a side; else 0."""
+    it, book = s.instrument_of[i], s.book[i]
+    if s.venue_of[it.venue].checksum == 0:
+        return 1.0
+    for k in range(it.staged):
+        side = book.changes[k, 0]
+        tenth = min(it.counts[side], 10) - 1
+        if (
+            tenth < 9
+            or book.changes[k, 1] == book.prices[side, tenth]
+            or not crosses(side, book.changes[k, 1], book.prices[side, tenth])
+        ):
+            return 1.0
+    return 0.0
 
 
 @called
