@@ -15,11 +15,12 @@ import msgspec
 import numpy as np
 
 from tradewind import __version__
-from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse
 from tradewind.domain.rows import ROW, Rows
 from tradewind.storage.files import disk_errors
 from tradewind.storage.tape import TapeWriter
+from tradewind.venues import account
+from tradewind.venues.ahead import Aside, ahead
 from tradewind.venues.binance.importer import BinanceImporter
 from tradewind.venues.coinbase.importer import CoinbaseReader
 from tradewind.venues.cryptofeed.importer import CaptureImporter
@@ -32,7 +33,7 @@ from tradewind.venues.weighing import Weighing
 from tradewind.venues.witness import Findings
 
 FORMATS = ("binance", "binance-usdm", "coinbase", "cryptofeed", "kraken", "ohlcv")
-SPOOL_ROWS = 1 << 18
+SPOOL_ROWS = 1 << 14
 MAX_FILES = 4_096
 
 
@@ -81,14 +82,17 @@ def import_files(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out.parent) as spool:
             rows = 0
+            with Aside(lambda given: witness.read(given[0], given[1], given[2])) as weighed:
 
-            def sink(chunk: Rows) -> None:
-                nonlocal rows
-                witness.read(chunk, *importer.proofs())
-                spool.write(np.ascontiguousarray(chunk).view(np.uint8).data)
-                rows += len(chunk)
+                def sink(chunk: Rows) -> None:
+                    nonlocal rows
+                    chunk = np.ascontiguousarray(chunk)
+                    proofs, depths = importer.proofs()
+                    weighed((chunk, proofs, dict(depths)))
+                    spool.write(chunk.view(np.uint8).data)
+                    rows += len(chunk)
 
-            imported = importer.run(sink)
+                imported = importer.run(sink)
             if not rows:
                 raise BadData(f"no row came out: {refusals.first()}", where=", ".join(map(str, files)), expected=format)
             return _write(out, spool, imported, refusals, witness.findings)
@@ -102,7 +106,7 @@ def _write(out: Path, spool: IO[bytes], imported: Imported, refusals: Refusals, 
         "first_refusals": {reason: f"{first.where}: {first.example}" for reason, first in sorted(refusals.by_reason.items())},
     }
     with TapeWriter(out, imported.instruments, imported.streams, f"tradewind {__version__} import") as writer:
-        for chunk in _rescaled(spool, imported.scales):
+        for chunk in ahead(_rescaled(spool, imported.scales)):
             writer.append(chunk)
         manifest = writer.close(details)
     return ImportResult(
@@ -122,15 +126,14 @@ def _rescaled(spool: IO[bytes], scales: list[tuple[int, int]]) -> Iterator[Rows]
     """The spooled rows in the units their instruments settled on; each divisor divides every number exactly."""
     divisors = np.array(scales, np.int64)
     spool.seek(0)
-    while data := spool.read(SPOOL_ROWS * ROW.itemsize):
-        rows = np.frombuffer(bytearray(data), ROW)
-        if (divisors != 1).any():
-            for column, name in enumerate(("price", "quantity")):
-                by = divisors[rows["instrument"], column]
-                wrong = (rows[name] % by != 0) & ((rows["marks"] & codes.EMPTY) == 0)
-                if wrong.any():
-                    raise BadData(f"{name} off its own grid", where=f"row {int(np.argmax(wrong))}", todo="report this as a defect")
-                rows[name] //= by
+    while True:
+        rows = np.empty(SPOOL_ROWS, ROW)
+        count = spool.readinto(rows.view(np.uint8).data) // ROW.itemsize  # type: ignore[attr-defined]
+        if not count:
+            return
+        rows = rows[:count]
+        if (divisors != 1).any() and (wrong := account.divide(rows, divisors)) >= 0:
+            raise BadData("a number off its own grid", where=f"row {wrong}", todo="report this as a defect")
         yield rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 ROOM = 4  # pieces that may wait
@@ -53,7 +53,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 class Aside:
     """Hands items to `work` in a thread of its own, in order. Use as a context: leaving it waits, and raises what `work` raised."""
 
-    def __init__(self, work: Callable[[T], None]) -> None:
+    def __init__(self, work: Callable[[Any], None]) -> None:
         self._work, self._error = work, list[BaseException]()
         self._waiting: Queue[object] = Queue(ROOM)
         self._thread = Thread(target=self._run, name="aside", daemon=True)
@@ -62,7 +62,7 @@ class Aside:
         while (item := self._waiting.get()) is not self:
             if not self._error:
                 try:
-                    self._work(item)  # type: ignore[arg-type]
+                    self._work(item)
                 except BaseException as raised:  # noqa: BLE001 — kept for the one who waits
                     self._error.append(raised)
 

@@ -15,7 +15,7 @@ from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
-from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, texts
+from tradewind.venues.lines import MAX_LINE_BYTES, MAX_USELESS_LINES, Progress, Refusals, texts
 from tradewind.venues.scanner import Scanner
 from tradewind.venues.walk import R_CLAMPED, R_LAST_LOCAL, R_UNTIMED
 
@@ -40,9 +40,15 @@ class Reader(Protocol):
     def scanned(self, rows: Rows) -> Rows:
         """The scanner's rows of many lines, brought to the streams of the import."""
 
+    def ended(self) -> None:
+        """All lines were read."""
+
 
 class FramesImporter:
     """Turns files into rows with readers made by `open_reader(path, streams, counts)`. Use once: `run`."""
+
+    expected = "market frames, one a line"
+    longest = MAX_LINE_BYTES
 
     def __init__(
         self,
@@ -74,8 +80,11 @@ class FramesImporter:
             instruments=[instrument for instrument, _ in settled],
             streams=self._streams.streams,
             scales=[scales for _, scales in settled],
-            notes={"ticks_and_lots": "inferred; under a checksum the decimals shown", **dict(sorted(self._counts.items()))},
+            notes=self._notes(),
         )
+
+    def _notes(self) -> dict[str, Any]:
+        return {"ticks_and_lots": "inferred; under a checksum the decimals shown", **dict(sorted(self._counts.items()))}
 
     def _arranged(self, rows: Rows) -> Rows:
         """Rows of all files in order of time, as they shall lie on the tape."""
@@ -91,8 +100,9 @@ class FramesImporter:
     def _rows(self, path: Path) -> Iterator[Rows]:
         """Rows of one file in its order, times non-decreasing: usual lines by the block, the others one by one."""
         reader, last, useful = self._open(path, self._streams, self._counts), 0, False
-        for number, text in texts(path, self._refusals, self._progress):
-            at, place = 0, number
+        place = 0  # of the last line taken
+        for text in texts(path, self._refusals, self._progress, self.longest):
+            at = 0
             while at < len(text):
                 scanner = reader.scanner
                 if scanner is not None:
@@ -110,17 +120,27 @@ class FramesImporter:
                 try:
                     rows = reader.rows(line)
                 except BadData as error:
-                    self._refusals.add(error.what[:100], path.name, place - 1, line)
-                    if not useful and place - 1 > MAX_USELESS_LINES:
+                    self._refusals.add(error.what[:100], path.name, place, line)
+                    if not useful and place > MAX_USELESS_LINES:
                         raise self._useless(path) from error
                     continue
                 if len(rows):
                     useful = True
-                    self._counts["clamped_ts_local"] += int(rows["ts_local"][0] < last)
-                    rows["ts_local"] = last = max(last, int(rows["ts_local"][0]))
+                    last = self._never_back(rows, last)
                     yield rows
+        reader.ended()
         if not useful and not reader.silent:
             raise self._useless(path)
+
+    def _never_back(self, rows: Rows, last: int) -> int:
+        """Times of a line's rows made such that they never fall; the last."""
+        times = rows["ts_local"]
+        before = np.maximum.accumulate(np.append(last, times))
+        first = (rows["marks"] & codes.FIRST) != 0
+        first[0] = True
+        self._counts["clamped_ts_local"] += int((first & (times < before[:-1])).sum())
+        rows["ts_local"] = before[1:]
+        return int(before[-1])
 
     def _counted(self, scanner: Scanner) -> int:
         """Takes over what the scanner counted; the last local time."""
@@ -134,7 +154,7 @@ class FramesImporter:
         return BadData(
             f"nothing in it can be used: {self._refusals.first()}",
             where=str(path),
-            expected="market frames, one a line",
+            expected=self.expected,
             todo="check the format's name and the file",
         )
 
@@ -153,8 +173,10 @@ def local_time(line: bytes) -> tuple[int, bytes]:
 class Restreamed:
     """Gives an adapter's rows the instruments and streams of the import, numbered in the order in which rows show them."""
 
-    def __init__(self, streams: Streams, channels: Sequence[str]) -> None:
-        self.indices: list[int] = []  # of the import, by the adapter's instrument
+    def __init__(self, streams: Streams, channels: Sequence[str], find: Callable[[int], int] | None = None) -> None:
+        """`find` gives the import's instrument for the adapter's; without it `indices` does."""
+        self.indices: list[int] = []
+        self._find = find or self.indices.__getitem__
         self._streams, self._channels = streams, channels
         self._known = np.zeros(0, np.int16)  # the import's stream by the adapter's; -1: not seen yet
         self._instrument = np.zeros(0, np.int16)
@@ -163,11 +185,11 @@ class Restreamed:
         """The same rows, changed."""
         if not len(rows):
             return rows
-        if len(self._known) < len(self.indices) * len(self._channels):
-            added = len(self.indices) * len(self._channels) - len(self._known)
+        told = np.ascontiguousarray(rows["source"])
+        added = int(told.max()) + 1 - len(self._known)
+        if added > 0:
             self._known = np.append(self._known, np.full(added, -1, np.int16))
             self._instrument = np.append(self._instrument, np.zeros(added, np.int16))
-        told = np.ascontiguousarray(rows["source"])
         found = self._known[told]
         if found.min() < 0:
             self._learn(told)
@@ -178,7 +200,7 @@ class Restreamed:
     def _learn(self, told: NDArray[np.int16]) -> None:
         sources, first = np.unique(told, return_index=True)
         for source in sources[np.argsort(first)].tolist():
-            index = self.indices[source // len(self._channels)]
+            index = self._find(source // len(self._channels))
             self._known[source] = self._streams.source(index, self._channels[source % len(self._channels)])
             self._instrument[source] = index
 

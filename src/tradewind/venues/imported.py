@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.rows import Rows
+from tradewind.venues import account
 
 Sink = Callable[[Rows], None]
 """Takes rows in tape order; the array is the taker's from then on."""
@@ -38,7 +38,7 @@ class Streams:
     def __init__(self) -> None:
         self.instruments: list[Instrument] = []
         self.streams: list[Stream] = []
-        self.next_seq: list[int] = []
+        self._following = np.ones(16, np.int64)  # each stream's next number
         self._instrument_of: dict[str, int] = {}
         self._source_of: dict[tuple[int, str], int] = {}
 
@@ -58,48 +58,38 @@ class Streams:
                 raise BadData(f"more than {MAX_STREAMS} streams in one import", todo="import fewer symbols at a time")
             self._source_of[key] = len(self.streams)
             self.streams.append(Stream(venue=self.instruments[instrument].venue, channel=channel, instrument=instrument))
-            self.next_seq.append(1)
+            if len(self.streams) > len(self._following):
+                self._following = np.append(self._following, np.ones(len(self._following), np.int64))
         return self._source_of[key]
 
     def number(self, rows: Rows) -> None:
         """Fill `stream_seq`: dense per source, from 1, in the order of `rows`."""
-        sources = np.ascontiguousarray(rows["source"])
-        numbers = np.zeros(len(rows), np.int32)
-        for source in np.flatnonzero(np.bincount(sources, minlength=1)).tolist():
-            at = np.flatnonzero(sources == source)
-            first = self.next_seq[source]
-            numbers[at] = np.arange(first, first + len(at))
-            self.next_seq[source] = first + len(at)
-        rows["stream_seq"] = numbers
+        account.number(rows, self._following)
 
 
 class Grids:
     """The greatest common divisor of each instrument's prices and quantities: its tick and lot, as far as data shows."""
 
     def __init__(self) -> None:
-        self._grids: dict[int, tuple[int, int, int]] = {}
-        self._traded: dict[int, tuple[int, NDArray[np.int64]]] = {}  # trades, and how many are multiples of 10, 100, …
+        self._grids = np.zeros((4, account.G_TENS + account.TENS), np.int64)
 
     def see(self, rows: Rows) -> None:
         """Take in the prices and quantities of market rows."""
-        real = (rows["marks"] & codes.EMPTY) == 0
-        columns = {name: rows[name][real] for name in ("instrument", "price", "quantity", "kind")}
-        for instrument in np.unique(columns["instrument"]):
-            mine = columns["instrument"] == instrument
-            prices, quantities = columns["price"][mine], columns["quantity"][mine]
-            price, quantity, count = self._grids.get(int(instrument), (0, 0, 0))
-            self._grids[int(instrument)] = (
-                int(np.gcd(price, np.gcd.reduce(prices))),
-                int(np.gcd(quantity, np.gcd.reduce(quantities))),
-                count + len(prices),
-            )
-            trades = quantities[columns["kind"][mine] == codes.TRADE]
-            seen, multiples = self._traded.get(int(instrument), (0, np.zeros(len(_TENS), np.int64)))
-            self._traded[int(instrument)] = (seen + len(trades), multiples + (trades[:, None] % _TENS == 0).sum(axis=0))
+        most = int(rows["instrument"].max()) if len(rows) else 0
+        if most >= len(self._grids):
+            added = np.zeros((most + 1, self._grids.shape[1]), np.int64)
+            self._grids = np.concatenate([self._grids, added])
+        account.measure(rows, self._grids)
+
+    def _of(self, instrument: int) -> NDArray[np.int64]:
+        """The instrument's line: nothing where no row was seen."""
+        return self._grids[instrument] if instrument < len(self._grids) else np.zeros(self._grids.shape[1], np.int64)
 
     def settle(self, instrument: int, made: Instrument) -> tuple[Instrument, tuple[int, int]]:
         """`made` with the coarsest exponents that hold every number seen, its tick and lot; and the two divisors."""
-        price, quantity, count = self._grids.get(instrument, (1, 1, 0))
+        price, quantity, count = (int(value) for value in self._of(instrument)[: account.G_TRADES])
+        if not count:
+            price = quantity = 1
         price_scale, price_exponent = _coarsest(price, made.price_exponent)
         quantity_scale, quantity_exponent = _coarsest(quantity, made.quantity_exponent)
         enough = count >= ENOUGH_TO_INFER
@@ -114,7 +104,7 @@ class Grids:
 
     def _traded_lot(self, instrument: int) -> int:
         """The largest power of ten that nearly all traded quantities are multiples of; 0 where too few were seen."""
-        seen, multiples = self._traded.get(instrument, (0, np.zeros(len(_TENS), np.int64)))
+        seen, multiples = int(self._of(instrument)[account.G_TRADES]), self._of(instrument)[account.G_TENS :]
         fitting = _TENS[multiples >= MOST_TRADES * seen]
         return int(fitting.max()) if seen >= ENOUGH_TO_INFER and len(fitting) else 0
 

@@ -14,6 +14,7 @@ import zstandard
 from tradewind.domain.errors import BadData
 from tradewind.venues.ahead import ahead
 
+PLAIN_BYTES = 1 << 19  # of a file that is not compressed
 BESIDE_BYTES = 1 << 18  # from this size on a compressed file is inflated in a thread of its own
 READ_BYTES = 1 << 16  # compressed bytes a read: even at gzip's best ratio no more than 70 MB come out
 MAX_LINE_BYTES = 16 << 20  # the largest honest message is a full depth snapshot, about 1 MB
@@ -90,14 +91,19 @@ class _Damaged(NamedTuple):
     text: str
 
 
+def _packed(stream: BinaryIO) -> Callable[[], _Inflater] | None:
+    """What inflates `stream`, by its first bytes; None where it is plain."""
+    stream.seek(0)
+    head = stream.read(4)
+    stream.seek(0)
+    return _new_gzip if head[:2] == GZIP_MAGIC else _new_zstd if head == ZSTD_MAGIC else None
+
+
 def _plain(stream: BinaryIO, size: int) -> Iterator[tuple[int, bytes | _Damaged]]:
     """(bytes read, decompressed piece) of `stream`; a damaged or cut compression ends the pieces."""
-    head = stream.read(4)
-    make = _new_gzip if head[:2] == GZIP_MAGIC else _new_zstd if head == ZSTD_MAGIC else None
-    stream.seek(0)
+    make, read = _packed(stream), 0
     inflater = make() if make else None
-    read = 0
-    while data := stream.read(READ_BYTES):
+    while data := stream.read(READ_BYTES if make else PLAIN_BYTES):
         read += len(data)
         if make is None or inflater is None:
             yield read, data
@@ -121,7 +127,7 @@ def _pieces(path: Path, refusals: Refusals, progress: Progress | None) -> Iterat
         with path.open("rb") as stream:
             size = path.stat().st_size
             made = _plain(stream, size)
-            for read, piece in ahead(made) if size >= BESIDE_BYTES else made:
+            for read, piece in ahead(made) if size >= BESIDE_BYTES and _packed(stream) else made:
                 if progress is not None:
                     progress(path.name, read, size)
                 if isinstance(piece, _Damaged):
@@ -132,28 +138,24 @@ def _pieces(path: Path, refusals: Refusals, progress: Progress | None) -> Iterat
         raise BadData(f"cannot be read: {error.strerror or error}", where=str(path), expected="a readable file") from error
 
 
-def texts(
-    path: Path, refusals: Refusals, progress: Progress | None = None, max_line: int = MAX_LINE_BYTES
-) -> Iterator[tuple[int, bytes]]:
-    """(number of the first line, whole lines, each with its end) piece by piece: `blocks` for those who split nothing."""
-    number, rest, length = 1, list[bytes](), 0
+def texts(path: Path, refusals: Refusals, progress: Progress | None = None, max_line: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+    """Whole lines, each with its end, piece by piece: `blocks` for those who split nothing and count themselves."""
+    rest, length = list[bytes](), 0
     pieces = _pieces(path, refusals, progress)
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1
         if cut and length + len(piece) <= max_line:
-            text = b"".join([*rest, piece[:cut]])
-            yield number, text
-            number += text.count(b"\n")
+            yield b"".join([*rest, piece[:cut]])
             rest, length = [piece[cut:]], len(piece) - cut
         elif length + len(piece) > max_line:  # there may be a line too long: split, and look at each
-            for first, lines in _split(chain([*rest, piece], pieces), path.name, refusals, max_line, number):
-                yield first, b"\n".join([*lines, b""])
+            for _, lines in _split(chain([*rest, piece], pieces), path.name, refusals, max_line):
+                yield b"\n".join([*lines, b""])
             return
         else:
             rest.append(piece)
             length += len(piece)
     if length:
-        yield number, b"".join([*rest, b"\n"])
+        yield b"".join([*rest, b"\n"])
 
 
 def blocks(
@@ -166,11 +168,9 @@ def blocks(
     yield from _split(_pieces(path, refusals, progress), path.name, refusals, max_line)
 
 
-def _split(
-    pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int, number: int = 1
-) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines of joined pieces, the first with this number. A line's pieces are put together once, when its end is there."""
-    rest, length, skipping = list[bytes](), 0, False
+def _split(pieces: Iterator[bytes], file: str, refusals: Refusals, max_line: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Lines of joined pieces. A line's pieces are put together once, when its end is there."""
+    number, rest, length, skipping = 1, list[bytes](), 0, False
     for piece in pieces:
         if b"\n" in piece:
             lines = b"".join([*rest, piece]).split(b"\n")

@@ -1,6 +1,6 @@
 """The rim's own book: compiled, one an instrument, judged by the venue's proof at every message.
 
-It shares no code with the machine's books (`market.books`) but the checksum's digits, so that each can bear witness to the
+It shares no code with the machine's books (`market.books`), so that each can bear witness to the
 other. `state` is one line of int64 (S_ names below), `levels` four: keys of bids and asks, then their quantities. A key is the
 price of a bid and minus the price of an ask, ascending, best last.
 """
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CHAIN, PROOF_CRC32, SELL, SNAPSHOT
 from tradewind.domain.rows import Rows
-from tradewind.kernel.checksum import CRC32_START, crc32_decimal, crc32_final
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.kernel.levels import bisect
+from tradewind.venues.digits import START, feed, finish
 
 Words = NDArray[np.int64]
 
@@ -94,13 +94,13 @@ def cut(state: Words, levels: Words) -> None:
 @called
 def checksum(state: Words, levels: Words) -> int:
     """CRC32 over the ten best asks, then the ten best bids: bare digits of price and quantity (Kraken, book v2)."""
-    crc = CRC32_START
+    crc, waiting, filled = START, 0, 0
     for side in (SELL, BUY):
         n = state[S_BIDS + side]
         for k in range(n - 1, max(n - 1 - CRC_LEVELS, -1), -1):
-            crc = crc32_decimal(crc, abs(levels[side, k]))
-            crc = crc32_decimal(crc, levels[2 + side, k])
-    return crc32_final(crc)
+            crc, waiting, filled = feed(crc, waiting, filled, abs(levels[side, k]))
+            crc, waiting, filled = feed(crc, waiting, filled, levels[2 + side, k])
+    return finish(crc, waiting, filled)
 
 
 @compiled

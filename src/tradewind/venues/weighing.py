@@ -14,13 +14,14 @@ from tradewind.domain.codes import BUY, DEPTH, EMPTY, FIRST, LAST, PROOF_CHAIN, 
 from tradewind.domain.rows import Rows
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.venues.rimbook import (
+    CAPACITY,
     S_BIDS,
+    S_CHECKED,
     S_FRESH,
     S_KEPT,
     S_LAST,
     S_PROOF,
     S_SYNCED,
-    RimBook,
     Words,
     checksum,
     cut,
@@ -112,9 +113,9 @@ def _proven(last: Any, state: Words, levels: Words, found: Words, quotes: Words)
 
 
 @entry
-def weigh(rows: Any, instrument: int, book: tuple[Words, Words], found: Words, quotes: Words) -> int:
-    """Reads one instrument's messages out of rows of many."""
-    state, levels = book
+def weigh(rows: Any, books: tuple[Words, Words], found: Words, quotes: Words) -> int:
+    """Reads messages of many instruments in one pass; every array's first place is the instrument."""
+    states, all_levels = books
     n = rows.size
     at = 0
     while at < n:
@@ -123,48 +124,66 @@ def weigh(rows: Any, instrument: int, book: tuple[Words, Words], found: Words, q
             at += 1
         at += 1
         first = rows[start]
-        if first.instrument != instrument or first.marks & FIRST == 0:
+        if first.marks & FIRST == 0 or first.kind not in (QUOTE, DEPTH):
             continue
-        if first.kind == QUOTE and at - start == 2:
-            _quoted(rows, start, state, levels, found, quotes)
-        elif first.kind == DEPTH and _follows(first, state, found):
+        which = first.instrument
+        state, levels, counted, waiting = states[which], all_levels[which], found[which], quotes[which]
+        if first.kind == QUOTE:
+            if at - start == 2:
+                _quoted(rows, start, state, levels, counted, waiting)
+        elif _follows(first, state, counted):
             if first.marks & EMPTY == 0:
                 for k in range(start, at):
                     row = rows[k]
                     put(state, levels, int(row.side), row.price, row.quantity)
             state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0
             state[S_LAST] = first.ref
-            _proven(rows[at - 1], state, levels, found, quotes)
+            _proven(rows[at - 1], state, levels, counted, waiting)
     return int(n)
 
 
-class _Scale:
-    """One instrument's book, counters and waiting quotes."""
-
-    def __init__(self, proof: int, kept: int) -> None:
-        self.book = RimBook(proof, kept)
-        self.found = np.zeros(F_COUNT + 1, np.int64)
-        self.quotes = np.zeros((MAX_QUOTES + 1, 5), np.int64)
+def _scales(size: int) -> tuple[Words, Words, Words, Words]:
+    """States, levels, counters and waiting quotes of so many instruments; memory of those that never come is never touched."""
+    return (
+        np.zeros((size, S_CHECKED + 1), np.int64),
+        np.zeros((size, 4, CAPACITY), np.int64),
+        np.zeros((size, F_COUNT + 1), np.int64),
+        np.zeros((size, MAX_QUOTES + 1, 5), np.int64),
+    )
 
 
 class Weighing:
     """Reads rows in tape order, as `witness.Witness` does and with its findings, at a hundred times its speed."""
 
     def __init__(self) -> None:
-        self._scales: dict[int, _Scale] = {}
+        self._met = 0  # instruments so far
+        self._states, self._levels, self._found, self._quotes = _scales(4)
+
+    def _grow(self, size: int) -> None:
+        made, old = _scales(size), (self._states, self._levels, self._found, self._quotes)
+        for new, known in zip(made, old, strict=True):
+            new[: self._met] = known[: self._met]
+        self._states, self._levels, self._found, self._quotes = made
 
     def read(self, rows: Rows, proofs: dict[int, int], depths: dict[int, int]) -> None:
         """Take whole messages."""
-        for instrument in np.unique(rows["instrument"]).tolist():
-            if instrument not in self._scales:
-                self._scales[instrument] = _Scale(proofs.get(instrument, 0), depths.get(instrument, 0))
-            scale = self._scales[instrument]
-            weigh(rows, instrument, (scale.book.state, scale.book.levels), scale.found, scale.quotes)
+        if not len(rows):
+            return
+        met = max(int(rows["instrument"].max()) + 1, max(depths, default=0) + 1)
+        if met > len(self._states):
+            self._grow(2 * met)
+        for instrument in range(self._met, met):
+            self._states[instrument, S_PROOF] = proofs.get(instrument, 0)
+        for instrument, depth in depths.items():  # a book may come after its trades
+            self._states[instrument, S_KEPT] = self._states[instrument, S_KEPT] or depth
+        self._met = max(met, self._met)
+        weigh(rows, (self._states, self._levels), self._found, self._quotes)
 
     @property
     def findings(self) -> Findings:
         """What was found so far, over all instruments."""
         names = [field.name for field in msgspec.structs.fields(Findings)]
-        counts = {name: sum(int(scale.found[k]) for scale in self._scales.values()) for k, name in enumerate(names)}
-        failures = (int(scale.found[F_FIRST_FAILURE]) for scale in self._scales.values() if scale.found[F_FAILURES])
-        return Findings(**{**counts, "first_checksum_failure_ref": next(failures, 0)})
+        found = self._found[: self._met]
+        counts = {name: int(found[:, k].sum()) for k, name in enumerate(names)}
+        failed = found[found[:, F_FAILURES] > 0, F_FIRST_FAILURE]
+        return Findings(**{**counts, "first_checksum_failure_ref": int(failed[0]) if len(failed) else 0})

@@ -93,8 +93,9 @@ class BinanceImporter:
         """Rows of one file in its order, times non-decreasing: known frames by the block, the others one by one."""
         path, symbols, waiting = self.files[file], dict[str, int](), list[tuple[int, int, wire.DepthSnapshot]]()
         scanner, slow, taken, last = self._scanner(symbols), _Slow(), 0, 0
-        for number, text in texts(path, self._refusals, self._progress):
-            at, place = 0, number - 1  # `place` of the last line taken
+        place = 0  # of the last line taken
+        for text in texts(path, self._refusals, self._progress):
+            at = 0
             while at < len(text):
                 scanner.table[R_LAST_LOCAL] = last
                 rows, count, at = scanner.lines(text, at) if symbols else (NO_ROWS, 0, at)

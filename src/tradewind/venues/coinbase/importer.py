@@ -64,6 +64,9 @@ class CoinbaseReader:
             self._frames.sequence = int(self._adapter.scanner.table[R_FRAME])
         return self._restreamed(rows)
 
+    def ended(self) -> None:
+        """Nothing waits."""
+
     def _adopt(self, product: str) -> None:
         made = unit_instrument(VENUE, product, split_symbol(product), (EXPONENT, EXPONENT))
         self._restreamed.indices.append(self._streams.instrument(f"{VENUE}:{product}", lambda _: made))

@@ -83,6 +83,9 @@ class CaptureReader:
         """Rows of frames in their order."""
         return self._voice.scanned(rows) if self._voice is not None and len(rows) else rows
 
+    def ended(self) -> None:
+        """Nothing waits."""
+
     def _address(self, line: bytes) -> Rows:
         found = _ADDRESS.match(line)
         if found is None and line.startswith(b"configuration: "):
