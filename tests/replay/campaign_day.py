@@ -2,7 +2,8 @@
 
 `python tests/replay/campaign_day.py 24 docs/campaigns/day.jsonl FOLDER` plays the hours twice over the same seeded world: once
 whole and with nothing thrown away, once with an hour's retention and killed again and again. A line says what a row costs at
-rest, what journalling costs of the CPU, how much disk was ever in use, and whether both ended alike. Killed itself, the same
+rest, what journalling costs of the CPU (in all, and on the engine's own thread), how much disk was ever in use, and whether both
+ended alike. Killed itself, the same
 command goes on where it was: both runs lie in FOLDER until the line is written.
 """
 
@@ -145,7 +146,8 @@ class Campaign:
         whole, kept = self.finished("whole"), self.killed()
         rows_equal = self._hash("whole") == self._hash("pruned")
         machine, took = whole["took_s"]["machine"], whole["took_s"]
-        logging = took["market_log"] + took["journal"]
+        own = took["market_log"] + took["journal"]  # on the engine's thread
+        logging = own + took["worker"]
         a_row = whole["sealed_bytes"] / max(whole["sealed_rows"], 1)
         verdict = rows_equal and whole["digest"] == kept["digest"] and 0.0 < a_row <= MOST_BYTES_A_ROW
         return {
@@ -154,7 +156,10 @@ class Campaign:
             "fills": whole["fills"], "cpu_s": whole["cpu_s"], "took_s": took,
             "journalling_share_of_process": round(logging / whole["cpu_s"], 4),
             "journalling_share_of_machine": round(logging / machine, 4),
+            "journalling_share_without_world": round(logging / (logging + machine + took["snapshots"]), 4),
             "journalling_ns_a_row": round(1e9 * logging / whole["rows"], 1),
+            "own_thread_share_of_process": round(own / whole["cpu_s"], 4),
+            "own_thread_share_of_machine": round(own / machine, 4),
             "snapshot_share_in_real_time": round(took["snapshots"] / max(whole["snapshots"], 1) / self.day.snapshot_s, 6),
             "snapshots": whole["snapshots"],
             "most_disk_whole": whole["most_disk"], "most_disk_pruned": kept["most_disk"], "killed_at_rows": kept["killed_at_rows"],

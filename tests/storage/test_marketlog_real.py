@@ -21,7 +21,7 @@ FOLDER = "ws/binance_hftbacktest"
     ("dialect", "names", "most"),
     [
         ("binance", ["spot_btcusdt_20240808.gz", "spot_ethusdt_20240808.gz"], 6.0),
-        ("binance-usdm", ["usdm_btcusdt_20240808.gz"], 5.0),
+        ("binance-usdm", ["usdm_btcusdt_20240808.gz"], 5.6),
     ],
 )
 def test_recorded_depth_takes_few_bytes(shared_data: Path, tmp_path: Path, dialect: str, names: list[str], most: float) -> None:

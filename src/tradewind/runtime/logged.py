@@ -27,6 +27,7 @@ from tradewind.domain.ports import Sink
 from tradewind.domain.rows import ROW, ROW_BYTES, W_QUANTITY, W_REF, W_VALUE, Rows, rows
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import restore
+from tradewind.storage.background import Background
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter
 from tradewind.storage.marketlog import MarketLog, MarketReader
 from tradewind.storage.snapshots import Moment, Snapshot, Snapshots
@@ -57,6 +58,7 @@ class Took(msgspec.Struct):
 
     machine: int = 0  # machine, venue and seats
     market_log: int = 0
+    worker: int = 0  # processor time of the market log's own thread, whatever the clock; known when the run is closed
     journal: int = 0
     snapshots: int = 0
     n_snapshots: int = 0
@@ -137,7 +139,7 @@ class LoggedRun:
         self.named: Named
         self.session: Session
         self.row = 0  # of the market log: the next to be played
-        self._snapped = 0
+        self._snapped = self._worker_before = 0
 
     @classmethod
     def begin(
@@ -152,7 +154,7 @@ class LoggedRun:
             created_ts=time.time_ns(), notes={MARKET: MARKET, "began": ts_local},
         )  # fmt: skip
         self.writer = JournalWriter(folder / JOURNAL, head, keeping.durability)
-        self.log = MarketLog(folder / MARKET, list(made.setup.instruments), streams, head.made_by)
+        self.log = MarketLog(folder / MARKET, list(made.setup.instruments), streams, head.made_by, worker=_worker())
         self.named = Named(self.writer, self.log, self.clock)
         self.session = Session(machine, made.setup, ts_local, made.make_seats(), self.named)
         self._snapped = ts_local
@@ -171,7 +173,7 @@ class LoggedRun:
             )  # fmt: skip
         self = cls(folder, made, machine, keeping)
         self.writer = JournalWriter.reopen(folder / JOURNAL, keeping.durability)
-        self.log = MarketLog.reopen(folder / MARKET)
+        self.log = MarketLog.reopen(folder / MARKET, worker=_worker())
         snapshot, recorded = self._where_to_begin()
         resumed = Resumed(recorded, self.writer)
         self.named = Named(resumed, self.log, self.clock)
@@ -202,6 +204,7 @@ class LoggedRun:
         """From now on `took` counts by this clock."""
         self.clock = self.named.clock = clock
         self.took, self.named.ns = Took(), 0
+        self._worker_before = self.log.worker_ns
 
     def finish(self, until_ns: int) -> None:
         """Lets what is under way arrive, and closes. The folder then holds a whole run."""
@@ -214,6 +217,7 @@ class LoggedRun:
         self.named.flush()
         self.writer.close()
         self.log.close()
+        self.took.worker = self.log.worker_ns - self._worker_before
 
     def _play(self, market: Rows) -> None:
         """Plays rows that stand in the log from number `row` on, cut where a segment ends."""
@@ -308,6 +312,11 @@ class LoggedRun:
     def _logged(self) -> Iterator[Rows]:
         for part in MarketReader(self.folder / MARKET).rows(self.row):
             yield np.ascontiguousarray(part)
+
+
+def _worker() -> Background:
+    """Blocks are written, hashed and synced on a thread of their own: no row waits for them."""
+    return Background("market log", time.thread_time_ns)
 
 
 def _behind(reader: JournalReader, moment: Moment) -> Rows | None:

@@ -1,0 +1,137 @@
+"""The packed part of a market log: blocks into segments, seals, pruning. A worker may do it while rows go on coming."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from . import files
+from .marketlayout import (
+    BLOCK_MAGIC,
+    DIGESTS,
+    FORMAT,
+    MANIFEST,
+    MarketManifest,
+    SealedSegment,
+    padding,
+    piece_header,
+    segment_header,
+)
+from .marketreader import MarketReader
+
+OUR_FILE = re.compile(r"market\.json(\.aside)?|\d{5,}\.market|\d{15}\.tail")
+SEALED_BY = "sha256"
+
+
+class Segments:
+    """The open segment and the manifest. `rows` is the number of the row behind the last block."""
+
+    def __init__(self, reader: MarketReader, disk: files.Disk, tails_kept: int) -> None:
+        """Takes up what `reader` found; a torn block is cut. Raises Corrupt."""
+        self._reader, self.manifest, self._disk, self._tails_kept = reader, reader.manifest, disk, tails_kept
+        self.folder: Path = reader.folder
+        self._fd = -1
+        index = self.manifest.sealed
+        data, blocks, self._size = reader.blocks(index)  # of its file; 0: its header is not written
+        self._blocks = [(block.rows, block.first_ts, block.last_ts) for block in blocks]
+        self.rows = index * self.manifest.segment_rows + sum(block.rows for block in blocks)
+        self._hash = DIGESTS[SEALED_BY](data[: self._size])
+        self.named = False  # whether all names in the folder are known to be durable
+        if self.manifest.format != FORMAT:
+            self._put_manifest(msgspec.structs.replace(self.manifest, format=FORMAT))
+        if len(data) > 0:
+            self._fd = self._open(reader.path(index), self._size)
+            self._disk.fsync(self._fd)
+        self.remove_leftovers()
+        self._seal_if_full()
+
+    def add(self, data: bytes, crc: int, rows: int, times: tuple[int, int]) -> None:
+        """Writes the next block: its coded rows, their crc32, how many, ts_local of the first and the last."""
+        if self._size == 0:
+            index = self.manifest.sealed
+            self._fd = self._open(self._reader.path(index), 0) if self._fd < 0 else self._fd
+            header = segment_header(index, self.rows, self.manifest.digest)
+            self._hash = DIGESTS[SEALED_BY](header)
+            self._size = write_or_cut(self._disk, self._fd, 0, header)
+        parts = piece_header(BLOCK_MAGIC, len(data), crc, self.rows, rows, times), data, padding(len(data))
+        self._size += write_or_cut(self._disk, self._fd, self._size, *parts)
+        for part in parts:
+            self._hash.update(part)
+        self._blocks.append((rows, *times))
+        self.rows += rows
+        self._seal_if_full()
+        if len(self._blocks) % self._tails_kept == 0 and self._fd >= 0:
+            self._disk.datasync(self._fd)
+            self.remove_leftovers()
+
+    def datasync(self) -> None:
+        """Makes every block durable; names are the caller's."""
+        if self._fd >= 0:
+            self._disk.datasync(self._fd)
+
+    def prune(self, before_row: int) -> int:
+        """Removes sealed segments whose rows all lie before `before_row`; returns how many."""
+        old = self.manifest
+        pruned = min(max(before_row // old.segment_rows, old.pruned), old.sealed)
+        gone = pruned - old.pruned
+        if gone:
+            digest = old.segments[gone - 1].digest
+            self._put_manifest(msgspec.structs.replace(old, pruned=pruned, pruned_digest=digest, segments=old.segments[gone:]))
+            self.remove_leftovers()
+        return gone
+
+    def remove_leftovers(self) -> None:
+        """Removes pruned segments and the tails of packed rows. Only after what holds those rows was synced."""
+        for name in os.listdir(self.folder):
+            number = int(name.partition(".")[0]) if OUR_FILE.fullmatch(name) and name[0].isdigit() else -1
+            packed_tail = name.endswith(".tail") and 0 <= number < self.rows
+            if packed_tail or (name.endswith(".market") and 0 <= number < self.manifest.pruned):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def let_go(self) -> None:
+        """Closes the open segment."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def _seal_if_full(self) -> None:
+        if sum(rows for rows, _, _ in self._blocks) < self.manifest.segment_rows:
+            return
+        self._disk.fsync(self._fd)
+        self.let_go()
+        sealed = SealedSegment(
+            first_ts=self._blocks[0][1], last_ts=self._blocks[-1][2], bytes=self._size, digest=self._hash.hexdigest(), by=SEALED_BY
+        )
+        self._put_manifest(msgspec.structs.replace(self.manifest, segments=[*self.manifest.segments, sealed]))
+        self._blocks, self._size = [], 0
+        self.remove_leftovers()
+
+    def _put_manifest(self, manifest: MarketManifest) -> None:
+        files.write_whole(self.folder / MANIFEST, msgspec.json.encode(manifest.proven()), self._disk)
+        self.manifest = self._reader.manifest = manifest
+
+    def _open(self, path: Path, size: int) -> int:
+        self.named = False
+        return open_to_append(path, size, self._disk)
+
+
+def open_to_append(path: Path, size: int, disk: files.Disk) -> int:
+    """A descriptor to append with; what is behind `size` is cut."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    if os.fstat(fd).st_size > size:
+        disk.truncate(fd, size)
+    return fd
+
+
+def write_or_cut(disk: files.Disk, fd: int, size: int, *parts: files.Part) -> int:
+    """Writes every byte behind `size` or leaves the file as long as it was; returns how many. Raises OSError."""
+    try:
+        return files.write_all(fd, *parts, disk=disk)
+    except BaseException:
+        with suppress(OSError):
+            disk.truncate(fd, size)
+        raise
