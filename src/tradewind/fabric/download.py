@@ -23,6 +23,7 @@ from tradewind.venues.adapter import BAR, TRADE, Answer, Ask, MarketAdapter, Pag
 
 from .budget import Backoff, Budget
 from .feeds import Outside
+from .history import distinct
 from .ingest import ingest
 from .raw import open_raw
 from .sieve import Judge
@@ -89,7 +90,9 @@ async def download(store: Store, source: Source, order: Order, folder: Path, say
 async def _day(source: Source, order: Order, start: int) -> Rows:
     stop = start + codes.DAY
     found = await (_bars(source, order, start, stop) if order.timeframe else _trades(source, order.topic, start, stop))
-    _, first = np.unique(found["ref" if not order.timeframe else "ts_venue"], return_index=True)
+    if not order.timeframe:
+        return distinct(found)
+    _, first = np.unique(found["ts_venue"], return_index=True)
     return found[np.sort(first)]
 
 
@@ -112,7 +115,8 @@ async def _bars(source: Source, order: Order, start: int, stop: int) -> Rows:
 async def _trades(source: Source, topic: Topic, start: int, stop: int) -> Rows:
     """Trades of [start, stop). A venue that pages by id alone is asked for the id of the time first."""
     page = await _page(source, topic, -1, start)
-    if len(page.rows) and int(page.rows["ts_venue"][0]) > start:
+    counts = getattr(source.adapter, "counts_trades", True)
+    if counts and len(page.rows) and int(page.rows["ts_venue"][0]) > start:
         page = await _page(source, topic, await _id_before(source, topic, start, int(page.rows["ref"][0])), start)
     parts = [rows(0)]
     for _ in range(MAX_PAGES):

@@ -11,6 +11,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, OutcomeUnknown, TradewindError, Unreachable
 from tradewind.domain.rows import Rows, rows
 from tradewind.venues.adapter import Answer, Ask
+from tradewind.venues.keepers import TRADE_KEY
 
 from .lanes import BarLane, Lane
 
@@ -92,9 +93,16 @@ async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
             break
         ask = page.next
     found = np.concatenate(parts) if parts else rows(0)
-    found = found[found["ref"] > since]
-    _, order = np.unique(found["ref"], return_index=True)
-    return found[order]
+    return distinct(found[found["ref"] > since])
+
+
+def distinct(found: Rows) -> Rows:
+    """Each trade once, as pages overlap: by id, in its order; where ids are no numbers by all that it says, in order of time."""
+    if found["ref"].all():
+        return found[np.unique(found["ref"], return_index=True)[1]]
+    _, first = np.unique(found[list(TRADE_KEY)], return_index=True)
+    kept = found[np.sort(first)]
+    return kept[np.argsort(kept["ts_venue"], kind="stable")]
 
 
 async def _bars(feed: Feed, lane: BarLane) -> tuple[Rows, bool]:

@@ -15,7 +15,7 @@ from tradewind.domain import codes
 from tradewind.domain import reasons as why
 from tradewind.domain.rows import Rows, rows
 from tradewind.venues.adapter import BAR, DEPTH, TRADE, Topic
-from tradewind.venues.keepers import BookKeeper, OrderedKeeper, TradeKeeper, Verdict
+from tradewind.venues.keepers import BookKeeper, OrderedKeeper, SeenKeeper, TradeKeeper, Verdict
 from tradewind.venues.rimbook import RimBook
 
 from .desk import Desk, Row, one
@@ -39,7 +39,9 @@ class Counts(msgspec.Struct):
 class Lane:
     """One stream. `source` and `instrument` are the adapter's numbers."""
 
-    def __init__(self, topic: Topic, source: int, keeper: BookKeeper | TradeKeeper | OrderedKeeper, desk: Desk) -> None:
+    def __init__(
+        self, topic: Topic, source: int, keeper: BookKeeper | TradeKeeper | SeenKeeper | OrderedKeeper, desk: Desk
+    ) -> None:
         self.topic, self.source, self.keeper, self.desk = topic, source, keeper, desk
         now = desk.time.now()
         self.state = StreamState(source, now)

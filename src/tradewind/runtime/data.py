@@ -16,7 +16,7 @@ from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
 from tradewind.fabric.store import Store
 from tradewind.storage.projection import TABLES, day_number, day_text
-from tradewind.venues.plugins import adapter_of
+from tradewind.venues.plugins import adapter_of, split
 
 from . import data_options as of
 from . import live_source
@@ -147,7 +147,7 @@ def fetch(options: of.DownloadOptions, place: Path, say: Say) -> dict[str, Any]:
     """`data download`."""
     import asyncio
 
-    venue, _, symbol = options.symbol.partition(":")
+    venue, symbol = split(options.symbol)
     days = [day_text(_day(text)) for text in (options.first, options.last)]
     if options.timeframe and options.timeframe not in codes.TIMEFRAME_NAMES:
         raise BadUse(f"no timeframe {options.timeframe!r}", where="--timeframe", expected=", ".join(codes.TIMEFRAME_NAMES))

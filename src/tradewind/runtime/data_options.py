@@ -96,7 +96,7 @@ class ObserveOptions(StoreOptions, frozen=True, kw_only=True):
 class DownloadOptions(StoreOptions, frozen=True, kw_only=True):
     """History by REST, day by day: what the store lacks becomes tapes and is taken in."""
 
-    symbol: Annotated[str, Told("Venue and its own symbol, e.g. `binance:BTCUSDT`.", argument=True)]
+    symbol: Annotated[str, Told("Venue and its own symbol, e.g. `binance:BTCUSDT`, or `bridge:okx:BTC/USDT`.", argument=True)]
     first: Annotated[str, Told("First day, YYYY-MM-DD (UTC).")]
     last: Annotated[str, Told("Last day.")]
     timeframe: Annotated[str, Told("Length of the bars, e.g. `1m`; empty: trades.")] = "1m"

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -57,11 +58,12 @@ class Opened(NamedTuple):
 
 def venues_of(text: str) -> tuple[str, ...]:
     """The venues in a list with commas. Raises BadUse."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = tuple(dict.fromkeys(plugins.canonical(name.strip()) for name in text.split(",") if name.strip()))
     known = plugins.names()
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in known and not plugins.bridged(name)]
     if unknown or not names:
-        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=", ".join(known))
+        expected = ", ".join((*known, "bridge:EXCHANGE"))
+        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=expected)
     return names
 
 
@@ -69,8 +71,8 @@ def symbols_of(text: str, venues: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """`venue:SYMBOL,…` as symbols by venue; venues that are not named keep their usual ones. Raises BadUse."""
     found: dict[str, tuple[str, ...]] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        venue, colon, symbol = part.partition(":")
-        if not colon or venue not in venues:
+        venue, symbol = plugins.split(part)
+        if not symbol or venue not in venues:
             raise BadUse(f"{part!r} names no symbol of a venue of this run", where="--symbols", expected="venue:SYMBOL, …")
         found[venue] = (*found.get(venue, ()), symbol)
     silent = [venue for venue in venues if venue not in found and venue not in SYMBOLS]
@@ -80,7 +82,13 @@ def symbols_of(text: str, venues: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def chosen(options: Any) -> Choice:
-    """The choice in options that have `source`, `venues`, `symbols` and `seed`. Raises BadUse."""
+    """The choice in options that have `source`, `venues`, `symbols` and `seed`. Raises BadUse.
+
+    `--source bridge:EXCHANGE` is `--source live --venues bridge:EXCHANGE`.
+    """
+    alone = plugins.canonical(options.source)
+    if plugins.bridged(alone):
+        return Choice(source=LIVE, venues=(alone,), symbols=symbols_of(options.symbols, (alone,)), seed=options.seed or 1)
     venues = venues_of(options.venues)
     symbols = symbols_of(options.symbols, venues)
     return Choice(source=known_source(options.source), venues=venues, symbols=symbols, seed=options.seed or 1)
@@ -89,7 +97,12 @@ def chosen(options: Any) -> Choice:
 def known_source(text: str) -> str:
     """A source by its name. Raises BadUse."""
     if text not in SOURCES:
-        raise BadUse(f"{text!r} is no source", where="--source", expected=", ".join(SOURCES), todo="or name a tape with --tape")
+        raise BadUse(
+            f"{text!r} is no source",
+            where="--source",
+            expected=", ".join((*SOURCES, "bridge:EXCHANGE")),
+            todo="or name a tape with --tape",
+        )
     return text
 
 
@@ -117,7 +130,7 @@ async def opened(
             await fabric.open()
             yield Opened(fabric, SANDBOX)
     finally:
-        transport.close()
+        await transport.aclose()
 
 
 async def _live(choice: Choice, outside: Outside, before: Sequence[Instrument], say: Say) -> Fabric | None:
@@ -157,11 +170,21 @@ async def _sandbox(choice: Choice) -> AsyncIterator[dict[str, Place]]:
     """Emulated venues on loopback, in this process."""
     from tradewind.venues.emulators.sandbox import Sandbox
 
-    names = [venue for venue in choice.venues if venue in EMULATED]
+    behind = {venue: plugins.bridged(venue) or venue for venue in choice.venues}
+    names = sorted({name for name in behind.values() if name in EMULATED})
     if not names:
         raise BadUse(f"the sandbox emulates none of {', '.join(choice.venues)}", where="--venues", expected=", ".join(EMULATED))
     async with Sandbox(names, choice.seed) as sandbox:
-        yield {name: Place(places["rest"], places["ws"]) for name, places in sandbox.addresses.items()}
+        yield {venue: _emulated(venue, sandbox.addresses[name]) for venue, name in behind.items() if name in names}
+
+
+def _emulated(venue: str, address: Mapping[str, str]) -> Place:
+    """Where an emulated venue is, for its own adapter or for ccxt, which is sent to the same address."""
+    exchange = plugins.bridged(venue)
+    if not exchange:
+        return Place(address["rest"], address["ws"])
+    base = f"ccxt://{exchange}?{urlencode(address)}"
+    return Place(base, base)
 
 
 def book_depths(fabric: Fabric) -> dict[str, int]:

@@ -88,7 +88,9 @@ class PaperOptions(Thinking, frozen=True, kw_only=True):
     """The same run at the pace of time: over live feeds, the sandbox, or a tape."""
 
     tape: Annotated[Path | None, Told("Tape folder or recording; live feeds without it.")] = None
-    source: Annotated[str, Told("Live rows: live (the real venues), sandbox, or auto: live where it can be reached.")] = "auto"
+    source: Annotated[
+        str, Told("Live rows: live (the real venues), sandbox, or auto: live where it can be reached; or bridge:EXCHANGE.")
+    ] = "auto"
     venues: Annotated[str, Told("Venues to follow live.")] = "binance,kraken,coinbase"
     symbols: Annotated[str, Told("Symbols to follow live, venue:SYMBOL with commas; a few large ones without it.")] = ""
     duration: Annotated[str | None, Told("Stop after this much time; the whole tape, or until a signal, without it.")] = None
@@ -106,7 +108,9 @@ class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
     out: Annotated[Path, Told("Folder to make.")]
     venues: Annotated[str, Told("Venues to follow.")] = "binance,kraken,coinbase"
     symbols: Annotated[str, Told("Symbols to follow, venue:SYMBOL with commas; a few large ones without it.")] = ""
-    source: Annotated[str, Told("live (the real venues), sandbox, or auto: live where it can be reached.")] = "auto"
+    source: Annotated[str, Told("live (the real venues), sandbox, or auto: live where it can be reached; or bridge:EXCHANGE.")] = (
+        "auto"
+    )
     duration: Annotated[str | None, Told("Stop after this much time; without it at a signal.")] = None
     seed: Annotated[int, Told("Seed of the sandbox.")] = 1
 

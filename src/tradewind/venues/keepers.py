@@ -24,6 +24,8 @@ from tradewind.venues.base import NO_ROWS
 from tradewind.venues.rimbook import RimBook
 
 NEVER_OLD = rimbook.NOWHERE  # below every id: nobody looks at their order
+TRADE_KEY = ("ref", "ts_venue", "price", "quantity", "side")
+MAX_SEEN = 50_000  # trades known again by a SeenKeeper
 MAX_HELD = 4_096  # messages kept for a snapshot: over six minutes at 100 ms
 
 
@@ -234,6 +236,44 @@ class TradeKeeper:
         """The last id stays: the next one shows how much was missed."""
 
 
+class SeenKeeper:
+    """Trades of a venue whose ids do not count: what was told before is dropped; what is missing nobody can say.
+
+    A trade without a number (ref 0) is known again only by all that it says, and only where a history repeats it.
+    """
+
+    def __init__(self) -> None:
+        self.synced, self.dropped = True, 0
+        self._seen: dict[tuple[int, ...], None] = {}
+
+    def take(self, rows: Rows) -> tuple[Verdict, Rows]:
+        """PASS with what is new, DROP where nothing is."""
+        return self._fresh(rows, unnumbered=True)
+
+    def follow(self, rows: Rows) -> tuple[int, int]:
+        """None: each is looked at."""
+        return 0, 0
+
+    def snapshot(self, rows: Rows) -> tuple[Verdict, Rows]:
+        """The same for what was asked for."""
+        return self._fresh(rows, unnumbered=False)
+
+    def _fresh(self, rows: Rows, *, unnumbered: bool) -> tuple[Verdict, Rows]:
+        kept = []
+        for at, key in enumerate(zip(*(rows[name].tolist() for name in TRADE_KEY), strict=True)):
+            known = key[:1] if key[0] else key
+            if known not in self._seen or (unnumbered and not key[0]):
+                kept.append(at)
+                self._seen[known] = None
+        while len(self._seen) > MAX_SEEN:
+            self._seen.pop(next(iter(self._seen)))
+        self.dropped += len(rows) - len(kept)
+        return (Verdict.PASS, rows[kept]) if kept else (Verdict.DROP, NO_ROWS)
+
+    def lose(self) -> None:
+        """What was told stays told."""
+
+
 class OrderedKeeper:
     """Best quotes and whatever else only may not go backwards: what carries an older id than the last is dropped."""
 
@@ -289,12 +329,12 @@ class FrameKeeper:
         return whole
 
 
-def keeper_of(adapter: MarketAdapter, topic: Topic) -> BookKeeper | TradeKeeper | OrderedKeeper:
+def keeper_of(adapter: MarketAdapter, topic: Topic) -> BookKeeper | TradeKeeper | SeenKeeper | OrderedKeeper:
     """The keeper a topic's stream needs."""
     made = adapter.instruments[topic.instrument]
     if topic.channel == DEPTH:
         kept = int(getattr(adapter, "depth", 0)) if made.proof == codes.PROOF_CRC32 else 0
         return BookKeeper(made.proof, kept, by_request=adapter.ask_snapshot(topic) is not None)
     if topic.channel == TRADE:
-        return TradeKeeper()
+        return TradeKeeper() if getattr(adapter, "counts_trades", True) else SeenKeeper()
     return OrderedKeeper(ordered=topic.channel == QUOTE and made.proof == codes.PROOF_CHAIN)

@@ -1,7 +1,8 @@
 """Which venues there are: our own and those of installed packages, by entry point.
 
 A package adds a venue by an entry point of the group `tradewind.venues`: its name is the venue's, what it loads is called without
-arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name.
+arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name. Every exchange of ccxt is a venue too, by the name
+`bridge.EXCHANGE` (or `bridge:EXCHANGE`, where people write it).
 """
 
 from __future__ import annotations
@@ -24,6 +25,26 @@ BUILT_IN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "coinbase": ("tradewind.venues.coinbase.adapter:CoinbaseAdapter", ()),
 }
 """Our own: what makes the adapter, and its arguments."""
+BRIDGE = "bridge"
+
+
+def canonical(venue: str) -> str:
+    """A venue's name as rows and files have it: without the colon that people may write behind `bridge`."""
+    return f"{BRIDGE}.{venue[len(BRIDGE) + 1 :]}" if venue.startswith(f"{BRIDGE}:") else venue
+
+
+def split(name: str) -> tuple[str, str]:
+    """(venue, symbol) of `venue:SYMBOL`; `bridge:okx:BTC/USDT` and `bridge.okx:BTC/USDT` alike."""
+    if name.startswith(f"{BRIDGE}:"):
+        name = canonical(name)
+    venue, _, symbol = name.partition(":")
+    return venue, symbol
+
+
+def bridged(venue: str) -> str:
+    """ccxt's id of a venue that comes through the bridge; "" of any other."""
+    venue = canonical(venue)
+    return venue[len(BRIDGE) + 1 :] if venue.startswith(f"{BRIDGE}.") else ""
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +66,10 @@ def names() -> tuple[str, ...]:
 
 def adapter_of(venue: str) -> MarketAdapter:
     """A new adapter of a venue. Raises BadUse where there is none, or where its package cannot be loaded."""
+    if exchange := bridged(venue):
+        from tradewind.venues.bridge.adapter import BridgeAdapter
+
+        return BridgeAdapter(exchange)
     if venue in BUILT_IN:
         place, arguments = BUILT_IN[venue]
         module, _, name = place.partition(":")
@@ -54,7 +79,7 @@ def adapter_of(venue: str) -> MarketAdapter:
         raise BadUse(
             f"{venue!r} has no live feed",
             where="--venues",
-            expected=", ".join(names()),
+            expected=", ".join((*names(), f"{BRIDGE}:EXCHANGE")),
             todo="name some of these, or install its plug-in",
         )
     made: Any

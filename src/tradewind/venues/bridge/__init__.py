@@ -1,0 +1,1 @@
+"""Any other venue, through ccxt: a frame format of our own with numbers as text, and the adapter that reads it."""
