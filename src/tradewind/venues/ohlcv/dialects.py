@@ -7,18 +7,21 @@ change within a file and are judged number by number.
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tradewind.domain.errors import BadData
-from tradewind.venues.lines import Progress, Refusals, blocks
+from tradewind.venues.lines import Progress, Refusals, texts
+from tradewind.venues.ohlcv import cells
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 MAX_ZIP_BYTES = 256 << 20  # of one file within a LEAN zip
@@ -29,7 +32,9 @@ _FREQTRADE = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(_[A-Z0-9]+)?-[0-9]+[mhdw](-\w+
 _LEAN = re.compile(r"(?:([0-9]{8})_)?([a-z]+)(?:_(minute|hour|daily))?(?:_(trade|quote))?\.csv")
 _BITFINEX = ("time", "open", "close", "high", "low", "volume")
 _LEAN_COLUMNS = ("time", *COLUMNS)
-Row = tuple[int, float, float, float, float, float]
+CHUNK_BARS = 1 << 13
+Bars = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Times of beginning in ns, and (n, 5): open, high, low, close, volume."""
 
 
 class Told(NamedTuple):
@@ -119,36 +124,32 @@ def _lean(path: Path, refusals: Refusals) -> Told:
         raise BadData("quote bars are no bars of trades", where=str(path), expected="a LEAN trade file")
     place = {"minute": 2, "hour": 1, "daily": 1}.get(named[3] or path.parent.name, 1)
     day = _time(f"{named[1][:4]}-{named[1][4:6]}-{named[1][6:]}") if named[1] else 0
-    rows = _table(_numbered(io.BytesIO(text)), _LEAN_COLUMNS, ",", (path.name, refusals), day)
+    rows = _table(iter([text + b"\n"]), _LEAN_COLUMNS, ",", (path.name, refusals), day)
     return Told(path.parents[place].name.lower(), named[2], _told(rows, path, refusals))
 
 
-def _numbered(stream: io.BytesIO) -> Iterator[tuple[int, bytes]]:
-    return enumerate((line.rstrip(b"\r\n") for line in stream), 1)
-
-
 def _csv(path: Path, refusals: Refusals, progress: Progress | None) -> Told:
-    lines = ((at, line.rstrip(b"\r")) for number, some in blocks(path, refusals, progress) for at, line in enumerate(some, number))
-    for at, line in lines:
+    pieces = texts(path, refusals, progress)
+    text = next(pieces, b"")
+    at = 0
+    for number in range(1, 5):
+        end = text.find(b"\n", at)
+        line = text[at:end].rstrip(b"\r") if end >= 0 else b""
         separator = ";" if line.count(b";") > line.count(b",") else ","
-        cells = [cell.strip().lower() for cell in line.decode("utf-8-sig", "replace").split(separator)]
-        if {"open", "high", "low", "close"} <= set(cells):
-            columns = tuple(_column(cell) for cell in cells)
-            rows = _table(lines, columns, separator, (path.name, refusals), 0)
+        names = [cell.strip().lower() for cell in line.decode("utf-8-sig", "replace").split(separator)]
+        if {"open", "high", "low", "close"} <= set(names):
+            columns = tuple(_column(cell) for cell in names)
+            rows = _table(chain([text[end + 1 :]], pieces), columns, separator, (path.name, refusals), 0, number)
             return Told(*_venue_pair(path), _told(rows, path, refusals))
-        if len(cells) == len(_BITFINEX) and cells[0].isdigit():
+        if len(names) == len(_BITFINEX) and names[0].isdigit():
             if not path.parent.name.lower().startswith("bitfinex"):
                 raise BadData("no header says which column is which", where=str(path), expected="a header, or Bitfinex's own order")
-            rows = _table(_again((at, line), lines), _BITFINEX, separator, (path.name, refusals), 0)
+            rows = _table(chain([text[at:]], pieces), _BITFINEX, separator, (path.name, refusals), 0, number - 1)
             return Told("bitfinex", path.name.partition("_")[0].lower(), _told(rows, path, refusals))
-        if at > 3:
+        if end < 0:
             break
+        at = end + 1
     raise BadData("no header of bars in its first lines", where=str(path), expected="open, high, low, close among the columns")
-
-
-def _again(first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    yield first
-    yield from rest
 
 
 def _column(cell: str) -> str:
@@ -158,30 +159,61 @@ def _column(cell: str) -> str:
 
 
 def _table(
-    lines: Iterator[tuple[int, bytes]], columns: tuple[str, ...], separator: str, whose: tuple[str, Refusals], day: int
-) -> list[Row]:
-    """Rows of text; `columns` may name volume twice: the first is the base asset's. A time is a `time`, else a `date`."""
+    pieces: Iterator[bytes], columns: tuple[str, ...], separator: str, whose: tuple[str, Refusals], day: int, number: int = 0
+) -> Bars:
+    """Bars of whole lines, `number` of which came before; `columns` may name volume twice: the first is the base asset's.
+
+    A time is a `time`, else a `date`. Usual lines are read by compiled code (`cells`), the others here, with a reason if refused.
+    """
     when = columns.index("time") if "time" in columns else columns.index("date") if "date" in columns else -1
     if when < 0 or "volume" not in columns:
         raise BadData("a header without a time or a volume", where=whose[0], expected="date or unix, and volume")
-    at = [columns.index(name) for name in COLUMNS]
-    rows = list[Row]()
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            cells = line.decode("ascii").split(separator)
-            if len(cells) != len(columns):
-                raise BadData("a line with another number of columns than the header", expected=f"{len(columns)}")
-            numbers = [float(cells[k]) for k in at]
-            rows.append((day + _time(cells[when].strip(), in_day=day > 0), *numbers))  # type: ignore[arg-type]
-        except UnicodeDecodeError:
-            whose[1].add("bytes that are no ASCII: a spreadsheet's locale has changed a number", whose[0], number, line)
-        except ValueError:
-            whose[1].add("a number that cannot be read", whose[0], number, line)
-        except BadData as error:
-            whose[1].add(error.what, whose[0], number, line)
-    return rows
+    places = [columns.index(name) for name in COLUMNS]
+    table = np.array([len(columns), ord(separator), when, day, *places, 0], np.int64)
+    times, numbers = list[NDArray[np.int64]](), list[NDArray[np.float64]]()
+    some, told = _room()
+    for text in pieces:
+        at = 0
+        while at < len(text):
+            count = cells.bars(text, at, table, some, told)
+            if count:
+                times.append(some[:count])
+                numbers.append(told[:count])
+                some, told = (some[count:], told[count:]) if count < len(some) else _room()
+                number, at = number + count, int(table[cells.C_AT])
+                continue
+            end = text.index(b"\n", at)
+            line, at, number = text[at:end].rstrip(b"\r"), end + 1, number + 1
+            row = _line(line, (columns, separator, when, day), (whose[1], whose[0], number)) if line.strip() else None
+            if row is not None:
+                times.append(np.array([row[0]], np.int64))
+                numbers.append(np.array([row[1]], np.float64))
+    if not times:
+        return np.zeros(0, np.int64), np.zeros((0, len(COLUMNS)), np.float64)
+    return np.concatenate(times), np.concatenate(numbers)
+
+
+def _room() -> Bars:
+    return np.empty(CHUNK_BARS, np.int64), np.empty((CHUNK_BARS, len(COLUMNS)), np.float64)
+
+
+def _line(
+    line: bytes, shape: tuple[tuple[str, ...], str, int, int], whose: tuple[Refusals, str, int]
+) -> tuple[int, list[float]] | None:
+    """(time, numbers) of an unusual line; None where it is refused."""
+    (columns, separator, when, day), (refusals, file, number) = shape, whose
+    try:
+        found = line.decode("ascii").split(separator)
+        if len(found) != len(columns):
+            raise BadData("a line with another number of columns than the header", expected=f"{len(columns)}")
+        return day + _time(found[when].strip(), in_day=day > 0), [float(found[columns.index(name)]) for name in COLUMNS]
+    except UnicodeDecodeError:
+        refusals.add("bytes that are no ASCII: a spreadsheet's locale has changed a number", file, number, line)
+    except ValueError:
+        refusals.add("a number that cannot be read", file, number, line)
+    except BadData as error:
+        refusals.add(error.what, file, number, line)
+    return None
 
 
 def _time(text: str, in_day: bool = False) -> int:
@@ -198,8 +230,9 @@ def _time(text: str, in_day: bool = False) -> int:
     raise BadData("a time that cannot be read", expected="unix seconds or ms, or such as 2019-03-12 11-PM")
 
 
-def _told(rows: list[Row], path: Path, refusals: Refusals) -> pl.DataFrame:
-    if not rows:
+def _told(bars: Bars, path: Path, refusals: Refusals) -> pl.DataFrame:
+    times, numbers = bars
+    if not len(times):
         raise BadData(f"no bar in it can be used: {refusals.first()}", where=str(path), expected="bars with numbers")
-    frame = pl.DataFrame(rows, schema=["timestamp", *COLUMNS], orient="row")
+    frame = pl.DataFrame({"timestamp": times, **{name: numbers[:, k] for k, name in enumerate(COLUMNS)}})
     return frame.with_columns(pl.from_epoch("timestamp", time_unit="ns").dt.replace_time_zone("UTC"))

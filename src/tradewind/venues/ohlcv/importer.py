@@ -23,6 +23,7 @@ from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues.imported import Grids, Imported, Sink, Streams
 from tradewind.venues.lines import Progress, Refusals
+from tradewind.venues.ohlcv import cells
 from tradewind.venues.ohlcv.dialects import COLUMNS, Told, read
 from tradewind.venues.symbols import split_symbol
 
@@ -55,8 +56,7 @@ class BarImporter:
             if self._progress is not None:
                 size = path.stat().st_size
                 self._progress(path.name, size, size)
-        rows = np.concatenate(pieces)
-        rows = rows[np.lexsort((rows["source"], rows["ts_local"]))]
+        rows = _in_order(pieces)
         self._streams.number(rows)
         grids.see(rows)
         made = self._streams.instruments
@@ -121,7 +121,9 @@ class BarImporter:
         off = good & (opened % step != 0)
         first = np.zeros(len(opened), np.bool_)
         candidates = np.flatnonzero(good & ~off)
-        first[candidates[np.unique(opened[candidates], return_index=True)[1]]] = True
+        steps = np.diff(opened[candidates])
+        once = (steps > 0).all() or (steps < 0).all()
+        first[candidates if once else candidates[np.unique(opened[candidates], return_index=True)[1]]] = True
         for wrong, reason in ((off, "a bar that begins off its timeframe"), (good & ~off & ~first, "a second bar for one time")):
             for index in np.flatnonzero(wrong).tolist():
                 self._refusals.add(reason, file, index + 1, str(int(opened[index])))
@@ -159,22 +161,28 @@ class BarImporter:
         }
 
 
+def _in_order(pieces: list[Rows]) -> Rows:
+    """Bars of all files by (ts_local, source); each piece is in order of time."""
+    if len(pieces) == 1:
+        return pieces[0]
+    rows = np.concatenate(pieces)
+    source, times = np.ascontiguousarray(rows["source"]), np.ascontiguousarray(rows["ts_local"])
+    told_in_order = (source[1:] >= source[:-1]).all()
+    return rows[np.argsort(times, kind="stable") if told_in_order else np.lexsort((source, times))]
+
+
 def _timeframe(opened: NDArray[np.int64], path: Path) -> int:
     """The code of the commonest step between bars."""
-    steps = np.diff(np.unique(opened)).tolist()
-    step = Counter(steps).most_common(1)[0][0] if steps else 0
+    steps = np.diff(np.sort(opened))
+    steps = steps[steps > 0]
+    step = int(np.median(steps)) if len(steps) else 0
+    if 2 * int((steps == step).sum()) <= len(steps) and step:
+        step = Counter(steps.tolist()).most_common(1)[0][0]
     if step not in codes.TIMEFRAME_NS:
         raise BadData(
             f"bars are {step} ns apart", where=str(path), expected=f"two bars or more, by {', '.join(codes.TIMEFRAME_NAMES)}"
         )
     return codes.TIMEFRAME_NS.index(step)
-
-
-def _off_grid(values: Floats, exponent: int) -> NDArray[np.bool_]:
-    """Where a value is no multiple of 10^-exponent, beyond what a float's error explains."""
-    scaled = values * 10.0**exponent
-    off: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > np.minimum(ULPS * np.spacing(np.abs(scaled)), MOST_OFF)
-    return off
 
 
 def _exponents(numbers: dict[str, Floats]) -> tuple[int, int]:
@@ -190,7 +198,10 @@ def _exponents(numbers: dict[str, Floats]) -> tuple[int, int]:
 
 
 def _coarsest(values: Floats, most: int, share_off: float) -> int:
-    return next((exponent for exponent in range(most) if _off_grid(values, exponent).mean() <= share_off), most)
+    """The first power of ten on which all but a share of the values lie, beyond what a float's error explains."""
+    few = int(share_off * len(values))
+    fits = (exponent for exponent in range(most) if cells.off_grid(values, 10.0**exponent, few, (ULPS, MOST_OFF)) <= few)
+    return next(fits, most)
 
 
 def _roundings(numbers: dict[str, Floats], units: dict[str, Floats], powers: list[float]) -> int:
