@@ -56,6 +56,13 @@ def test_no_time_is_read_otherwise_than_by_python(text: str) -> None:
         assert found == _time(text)
 
 
+def test_a_time_out_of_all_reach_is_refused() -> None:
+    for text in ("10000000000", "999999999999999"):
+        assert read(f"{text},1,2,3,4,5\n".encode())[0] == 0
+        with pytest.raises(BadData):
+            _time(text)
+
+
 @pytest.mark.parametrize("text", ["2019-02-29", "2019-13-01", "2019-03-12 13-PM", "2019-03-12 24:00:00", "12:00"])
 def test_no_time_is_left_to_python_which_refuses_it(text: str) -> None:
     assert read(f"{text},1,2,3,4,5\n".encode())[0] == 0

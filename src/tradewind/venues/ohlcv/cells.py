@@ -22,6 +22,7 @@ NO = -1
 NEWLINE, RETURN = 10, 13
 SECOND, MILLISECOND = 1_000_000_000, 1_000_000
 MS_FROM = 100_000_000_000  # a stamp from here on is in ms
+LATEST_S, LATEST_MS = 9_000_000_000, 9_000_000_000_000  # beyond, ns do not fit 64 bits
 EXACT = 1 << 53
 _TENS = np.array([10.0**k for k in range(23)], np.float64)
 
@@ -98,6 +99,8 @@ def _time(text: Any, at: int, end: int, day: int) -> int:
         digits += 1
         while digits < end and 48 <= text[digits] <= 57:
             digits += 1
+    if whole and value >= (LATEST_S if day == 0 and value < MS_FROM else LATEST_MS):
+        return NO
     if whole and digits == end and end - at < 16 and (end - at != 8 or day > 0):
         return int(day + value * (MILLISECOND if day > 0 or value >= MS_FROM else SECOND))
     return _date(text, at, end)

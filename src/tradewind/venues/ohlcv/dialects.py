@@ -220,7 +220,8 @@ def _time(text: str, in_day: bool = False) -> int:
     """ns UTC of unix seconds, unix ms or a date; `in_day`: ms since midnight. Raises BadData."""
     if text.partition(".")[0].isdigit() and text.isascii() and len(text) < 16 and (len(text) != 8 or in_day):
         stamp = int(text.partition(".")[0])
-        return stamp * (MILLISECOND if in_day or stamp >= MS_FROM else SECOND)
+        if stamp < (cells.LATEST_MS if in_day or stamp >= MS_FROM else cells.LATEST_S):
+            return stamp * (MILLISECOND if in_day or stamp >= MS_FROM else SECOND)
     for form in _TEXTS:
         try:
             moment = datetime.strptime(text, form).replace(tzinfo=UTC)
