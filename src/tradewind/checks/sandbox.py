@@ -60,14 +60,14 @@ async def follow(venue: str, adapter: MarketAdapter, seed: int = 1) -> Followed:
     """Connects to the sandbox, subscribes, and compares books until all are SYNCED and equal, at most LONGEST_S seconds."""
     hearing = Hearing(adapter)
     listener: Any = adapter
-    listener.read = hearing.read
+    listener.read, listener.stretch = hearing.read, None  # frame by frame: read many at a time they would pass unheard
     try:
         async with Sandbox([venue], seed, setting=Setting(by_hand=True)) as sandbox:
             faults = await _follow(venue, adapter, sandbox, hearing)
     except Exception as error:  # noqa: BLE001 - a stranger's code under test: whatever it raises is the finding
         faults = [f"raised {type(error).__name__}: {error}"]
     finally:
-        del listener.read
+        del listener.read, listener.stretch
     return Followed([frame for frames in hearing.frames.values() for frame in frames], faults)
 
 

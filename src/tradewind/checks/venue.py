@@ -179,11 +179,12 @@ def facts(subject: Subject) -> Faults:
     for name, fact in table.items():
         if not isinstance(fact, Fact):
             yield f"{name} is no Fact"
-        elif not fact.source or not _is_date(fact.date):
+        elif not fact.source or not is_date(fact.date):
             yield f"{name}: source {fact.source!r}, date {fact.date!r}"
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Whether a text is a day, YYYY-MM-DD."""
     try:
         np.datetime64(text, "D")
     except ValueError:

@@ -75,7 +75,7 @@ def from_answer(answer: Answer, columns: Columns, path: Sequence[str] = ()) -> l
             found = found[int(key)] if isinstance(found, list) else found[key]
         if not isinstance(found, list):
             raise KeyError("a list")
-    except (msgspec.DecodeError, KeyError, IndexError, ValueError, TypeError) as error:
+    except (msgspec.DecodeError, KeyError, IndexError, ValueError, TypeError, RecursionError) as error:
         raise BadData(f"no list of records: {error}", where="/".join(path) or "the answer", expected="a JSON list") from error
     if answer.status != 200:
         raise BadData(f"status {answer.status}", where="the answer", expected="200")

@@ -45,7 +45,7 @@ def application(token: str, keep: Keep, clock: Callable[[], int]) -> web.Applica
         try:
             records = msgspec.json.decode(await request.read(), type=list[dict[str, object]])
             found = dated(records, clock())
-        except (msgspec.DecodeError, BadData) as error:
+        except (msgspec.DecodeError, BadData, RecursionError) as error:
             return web.json_response({"error": str(error)}, status=400)
         keep(name, found)
         return web.json_response({"kept": len(found)})

@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tradewind.checks import sandbox, venue
+from tradewind.checks import data, sandbox, venue
 from tradewind.checks.venue import Check, Subject
 from tradewind.domain.errors import BadUse
+from tradewind.fabric import series
 from tradewind.venues import plugins
+from tradewind.venues.facts import guesses
 
 from .options import CheckOptions
 
@@ -19,10 +21,14 @@ from .options import CheckOptions
 def check(options: CheckOptions, *, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """{ok, what, checks, guesses}. Raises BadUse where there is no such plug-in, or nothing to check it by."""
     kind, colon, name = options.what.partition(":")
+    if kind == "data" and name:
+        return _data(options.what, name)
     if kind != "venue" or not colon or not name:
         raise BadUse(
-            f"{options.what!r} names no plug-in", where="tradewind check", expected="venue:NAME", todo="such as venue:kraken"
-        )
+            f"{options.what!r} names no plug-in", where="tradewind check", expected="venue:NAME or data:NAME",
+            todo="such as venue:kraken",
+        )  # fmt: skip
+    name = plugins.canonical(name)
     adapter = plugins.adapter_of(name)
     checks = list[Check]()
     if sandbox.has_emulator(name):
@@ -37,9 +43,14 @@ def check(options: CheckOptions, *, say: Callable[[str], None] = lambda text: No
     else:
         subject = venue.adopted(name, adapter)
     checks = [*venue.run(subject), *checks]
-    return {
-        "ok": all(one.ok for one in checks),
-        "what": options.what,
-        "checks": [msgspec.to_builtins(one) for one in checks],
-        "guesses": venue.unconfirmed(adapter),
-    }
+    return _told(options.what, checks, venue.unconfirmed(adapter))
+
+
+def _data(what: str, name: str) -> dict[str, Any]:
+    made = series.series_of(name)
+    return _told(what, data.run(data.Subject(name, made)), [fact for fact, _ in guesses(made.facts)])
+
+
+def _told(what: str, checks: list[Check], unconfirmed: Any) -> dict[str, Any]:
+    told = [msgspec.to_builtins(one) for one in checks]
+    return {"ok": all(one.ok for one in checks), "what": what, "checks": told, "guesses": unconfirmed}

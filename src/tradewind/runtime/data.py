@@ -10,7 +10,7 @@ import msgspec
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
-from tradewind.fabric import catalogue, datasets, differences, download, ingest, observations, quarantine, verify
+from tradewind.fabric import catalogue, datasets, differences, download, ingest, observations, quarantine, series, verify
 from tradewind.fabric.assembly import budget_of
 from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
@@ -138,6 +138,33 @@ def observe(options: of.ObserveOptions, place: Path, say: Say) -> dict[str, Any]
     columns = observations.Columns(value=options.value, event=options.event, published=options.published, delay_ns=delay)
     found = observations.from_file(options.file, columns)
     tape = observations.tape_of(options.tape, options.name, options.unit, found)
+    with Store(place) as store:
+        done = ingest.ingest(store, tape, say=say)
+    return {"rows": done.accepted, "tape": str(options.tape), "first_ts": found[0].published_ns, "last_ts": found[-1].published_ns}
+
+
+def pull(options: of.SeriesOptions, place: Path, say: Say) -> dict[str, Any]:
+    """`data series`."""
+    import asyncio
+    import random
+
+    from tradewind.fabric.clock import JournalTime, SystemClock
+    from tradewind.fabric.network import Network
+    from tradewind.fabric.transport import Settings
+
+    made = series.series_of(options.name)
+
+    async def run() -> list[observations.Observation]:
+        network = Network(Settings(JournalTime(SystemClock()), random.Random(1)))
+        try:
+            return await series.fetch(network, made, moment(options.since, 0))
+        finally:
+            await network.aclose()
+
+    found = asyncio.run(run())
+    if not found:
+        return {"rows": 0, "tape": "", "first_ts": 0, "last_ts": 0}
+    tape = observations.tape_of(options.tape, made.name, made.unit, found)
     with Store(place) as store:
         done = ingest.ingest(store, tape, say=say)
     return {"rows": done.accepted, "tape": str(options.tape), "first_ts": found[0].published_ns, "last_ts": found[-1].published_ns}

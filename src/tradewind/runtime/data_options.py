@@ -93,6 +93,28 @@ class ObserveOptions(StoreOptions, frozen=True, kw_only=True):
     delay: Annotated[str, Told("Publication after the event, where no column tells it, e.g. `1h`.")] = "0s"
 
 
+class SeriesOptions(StoreOptions, frozen=True, kw_only=True):
+    """The numbers of an installed data type, as they are published now, become observations."""
+
+    name: Annotated[str, Told("Name of the series, as its package has it.", argument=True)]
+    tape: Annotated[Path, Told("Tape folder to make of it.")]
+    since: Annotated[str, Told("Ask for what was published since, UTC; empty: from the beginning.")] = ""
+
+
+class WebhookOptions(StoreOptions, frozen=True, kw_only=True):
+    """Take observations by HTTP from whoever holds the token, until a signal; then, with --take-in, into the store."""
+
+    tapes: Annotated[Path, Told("Folder for the tapes, one for each series and sitting.")]
+    port: Annotated[int, Told("Port to listen on; 0 takes a free one.")] = 0
+    host: Annotated[str, Told("Address to listen on; another than this computer's own needs --open.")] = "127.0.0.1"
+    open: Annotated[bool, Told("Listen to other computers too; put TLS before it.")] = False
+    token_file: Annotated[
+        Path | None, Told("File with the token, 16 characters or more; else the environment's TRADEWIND_WEBHOOK_TOKEN.")
+    ] = None
+    names: Annotated[str, Told("The series that are taken, with commas; empty: any name.")] = ""
+    take_in: Annotated[bool, Told("Take what came into the store at the end.")] = False
+
+
 class DownloadOptions(StoreOptions, frozen=True, kw_only=True):
     """History by REST, day by day: what the store lacks becomes tapes and is taken in."""
 

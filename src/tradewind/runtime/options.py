@@ -211,7 +211,9 @@ class TruthScoreOptions(msgspec.Struct, frozen=True, kw_only=True):
 class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Run the conformance suite over a plug-in: each check with pass or fail; exit 1 where one fails."""
 
-    what: Annotated[str, Told("venue:NAME, a venue of ours or of an installed package.", argument=True)]
+    what: Annotated[
+        str, Told("venue:NAME, a venue of ours or of an installed package; or data:NAME, a series of one.", argument=True)
+    ]
 
 
 class TruthPlantOptions(msgspec.Struct, frozen=True, kw_only=True):

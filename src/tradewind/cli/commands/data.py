@@ -45,7 +45,9 @@ def coverage(options: of.CoverageOptions, frame: Frame) -> Answer:
          row["gaps"], row["quality"])
         for row in found["coverage"]
     ]  # fmt: skip
-    return Answer(found, [Table("coverage", columns, lines), f"{len(found['gaps']):,} gaps; `--json` names each"])
+    inside, all_of_them = sum(row["gaps"] for row in found["coverage"]), len(found["gaps"])
+    told = f"{inside:,} gaps between first and last rows; `--json` names {all_of_them:,}, those before and behind them too"
+    return Answer(found, [Table("coverage", columns, lines), told])
 
 
 def prove(options: of.LakeVerifyOptions, frame: Frame) -> Answer:
@@ -58,6 +60,17 @@ def observe(options: of.ObserveOptions, frame: Frame) -> Answer:
     """Looks at the file first."""
     readable_file(options.file, "a CSV or Parquet file")
     return Answer(call("data", "observe", options, options.place(frame.environment), frame.emit.say))
+
+
+def hooked(options: of.WebhookOptions, frame: Frame) -> Answer:
+    """Says where it listens, then waits."""
+    say = frame.emit.say
+    return Answer(
+        call(
+            "webhook", "run", options, options.place(frame.environment), frame.environment, say,
+            lambda at: say(f"post to {at}NAME; Ctrl-C ends"),
+        )
+    )  # fmt: skip
 
 
 def build(options: of.BuildOptions, frame: Frame) -> Answer:
@@ -90,6 +103,8 @@ _TOLD = (
     _Told("data quarantine", of.QuarantineOptions, ("entries", "rows", "bars", "datasets"), _plain("quarantined")),
     _Told("data download", of.DownloadOptions, ("rows", "days", "partial", "had", "tapes"), _plain("fetch", says=True)),
     _Told("data observe", of.ObserveOptions, ("rows", "tape", "first_ts", "last_ts"), observe),
+    _Told("data series", of.SeriesOptions, ("rows", "tape", "first_ts", "last_ts"), _plain("pull", says=True)),
+    _Told("data webhook", of.WebhookOptions, ("kept", "refused", "tapes", "taken_in"), hooked),
     _Told("dataset build", of.BuildOptions, ("id", "rows", "manifest", "new"), build),
     _Told("dataset list", of.DatasetListOptions, ("datasets",), _plain("listed")),
     _Told("dataset show", of.DatasetShowOptions, ("id", "rows", "manifest", "state", "card"), _plain("shown")),
