@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tradewind.domain import codes
@@ -109,3 +110,27 @@ def test_another_raw_row_is_not_released(store: Store, tmp_path: Path) -> None:
     file.write_bytes(bytes(data))
     with pytest.raises(Corrupt, match="not those"):
         quarantine.release(store, entry.id)
+
+
+def test_what_never_became_a_row_is_quarantined_and_confirmed(tmp_path: Path) -> None:
+    made = markets.market(4)
+    tape = markets.tape(tmp_path / "t", made)
+    said = {"refused": {"no local time": 3}, "first_refusals": {"no local time": "a.gz, line 7: 'x'"}}
+    tape.manifest = msgspec.structs.replace(
+        tape.manifest, notes=said | {"streams": {"kraken": {"refused": {"nested too deep": 2}}}}
+    )
+    with markets.store(tmp_path / "s") as store:
+        done = ingest.ingest(store, tape, markets.judge())
+        assert done.raw == done.accepted + done.quarantined + done.duplicates and done.quarantined == 5
+        (segment,) = store.records.rows("segments")
+        assert segment["rows"] == segment["accepted"] + 5 == tape.rows + 5
+        found = {entry.venue: entry for entry in quarantine.entries(store)}
+        assert {venue: entry.rows for venue, entry in found.items()} == {"binance,kraken": 3, "kraken": 2}
+        assert {entry.why for entry in found.values()} == {"UNREAD"}
+        assert found["binance,kraken"].example == "no local time: a.gz, line 7: 'x'"
+        with pytest.raises(BadUse, match="before it became a row"):
+            quarantine.release(store, found["kraken"].id)
+        assert quarantine.confirm(store, found["kraken"].id).state == "confirmed"
+        again = ingest.ingest(store, tape, markets.judge())
+        assert again.duplicates == again.raw == tape.rows + 5
+        assert len(quarantine.entries(store)) == 2

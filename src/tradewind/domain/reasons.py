@@ -89,6 +89,7 @@ QUOTE_DIFFERS = 142
 MARK_DIFFERS = 143
 DISTRUSTED = 144
 STREAM_DOWN = 145
+UNREAD = 146
 
 # Faults (must) --------------------------------------------------------------------------------------------------------------
 FAULT_UNKNOWN_KIND = 160
@@ -200,6 +201,7 @@ SENTENCES = {
     MARK_DIFFERS: "mark or index lies {measured:g} bp off the market, over {threshold:g} bp",
     DISTRUSTED: "trust fell to {measured:g}, under {threshold:g}: the source has no vote and no orders until it has earned it back",
     STREAM_DOWN: "the rim announced that the stream is not whole (condition {measured:g}, needed {threshold:g})",
+    UNREAD: "it could not be read as a row: {measured:g} lines, bars or frames",
     FAULT_UNKNOWN_KIND: "a row of unknown kind",
     FAULT_INSTRUMENT: "a row names an instrument outside the table",
     FAULT_TIME_BACKWARD: "journal time went back",

@@ -147,5 +147,6 @@ def describe(feed: Feed) -> dict[str, Any]:
         "rows": feed.desk.rows, "frames": msgspec.to_builtins(feed.frame_counts), "connections": feed.connections,
         "takeovers": feed.takeovers, "requests": feed.budget.asked, "banned": feed.budget.banned,
         "clock_offset_ns": feed.desk.skew.offset_ns, "suspect_stamps": feed.desk.suspect_stamps,
-        "transitions": len(feed.desk.transitions), "problems": feed.problems, "refused": feed.refusals, "streams": streams,
+        "transitions": len(feed.desk.transitions), "problems": feed.problems, "refused": feed.refusals,
+        "first_refusals": feed.first_refusals, "streams": streams,
     }  # fmt: skip

@@ -96,6 +96,7 @@ class Feed:
         self.frame_counts = FrameCounts()
         self.notices: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
+        self.first_refusals: dict[str, str] = {}  # the beginning of the first frame refused, by reason
         self.problems: dict[str, int] = {}
         self.strangers = self.connections = self.takeovers = 0
         self.unconnected_since = desk.time.now()

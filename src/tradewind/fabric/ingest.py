@@ -25,6 +25,7 @@ from tradewind.storage.tape import Tape, TapeSegment
 from . import entries, gaps, minutes
 from .sieve import TAKEN, TWICE, Judge, Sieve
 from .store import Store
+from .unread import entries_of as unread_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,11 +80,13 @@ class _Ingest:
         rows = self.tape.segment(index)
         fates = self.sieve.fates(rows)
         told = self.gaps.see(rows, fates, segment.sha256)
+        unread = [] if index else unread_of(self.tape.manifest, segment)
+        n_unread = sum(entry["rows"] for entry in unread)
         self.done.segments += 1
-        self.done.raw += len(rows)
+        self.done.raw += len(rows) + n_unread
         if segment.sha256 in self.known:
             self.done.known += 1
-            self.done.duplicates += len(rows)
+            self.done.duplicates += len(rows) + n_unread
             return
         self.known.add(segment.sha256)
         run = f"ingest {segment.sha256}"
@@ -99,7 +102,7 @@ class _Ingest:
         self.store.lake.append([*made, *self._rules(segment, source)])
         self.store.lake.append(pieces(rows[refused], refused, source, fates[refused]))
         self.touched |= {Part(piece.venue, piece.instrument, piece.day) for piece in made if piece.table == "trades"}
-        self._record(index, segment, rows, fates, other, told)
+        self._record(index, segment, rows, (fates, other), (told, unread))
         self._note_run(run, "done")
 
     def finish(self) -> None:
@@ -144,11 +147,19 @@ class _Ingest:
         return self.store.lake.part(piece.table, part).select(names).unique()
 
     def _record(
-        self, index: int, segment: TapeSegment, rows: Rows, fates: NDArray[np.int16], other: NDArray[np.bool_], told: list[Any]
+        self,
+        index: int,
+        segment: TapeSegment,
+        rows: Rows,
+        fate: tuple[NDArray[np.int16], NDArray[np.bool_]],
+        found: tuple[list[Any], list[dict[str, Any]]],
     ) -> None:
-        records, manifest = self.store.records, self.tape.manifest
+        """`fate` of each row, and which belong to no table; what was `found`: gaps, and entries of what never became a row."""
+        (fates, other), (told, unread), records, manifest = fate, found, self.store.records, self.tape.manifest
         counted = [int(np.sum(which & ~other)) for which in (fates == TAKEN, fates > 0, fates == TWICE)]
-        made = entries.entries_of(rows, fates, segment.sha256, manifest.instruments)
+        n_unread = sum(entry["rows"] for entry in unread)
+        counted[1] += n_unread
+        made = entries.entries_of(rows, fates, segment.sha256, manifest.instruments) + unread
         with records.change() as connection:
             records.put(connection, "gaps", told)
             records.put(connection, "quarantine", made)
@@ -158,9 +169,9 @@ class _Ingest:
                 "segments",
                 [
                     {
-                        "digest": segment.sha256, "tape": str(self.tape.folder.absolute()), "place": index, "rows": len(rows),
-                        "first_ts": segment.first_ts, "last_ts": segment.last_ts, "accepted": counted[0],
-                        "quarantined": counted[1], "duplicates": counted[2], "other": int(other.sum()),
+                        "digest": segment.sha256, "tape": str(self.tape.folder.absolute()), "place": index,
+                        "rows": len(rows) + n_unread, "first_ts": segment.first_ts, "last_ts": segment.last_ts,
+                        "accepted": counted[0], "quarantined": counted[1], "duplicates": counted[2], "other": int(other.sum()),
                         "machine": self.sieve.judge.hash, "ingested_ns": self.store.clock(),
                     }
                 ],

@@ -253,6 +253,8 @@ class Link:
         refusals = self.feed.refusals
         reason = refused.reason if refused.reason in refusals or len(refusals) < MAX_REASONS else "others"
         refusals[reason] = refusals.get(reason, 0) + 1
+        if reason not in self.feed.first_refusals:
+            self.feed.first_refusals[reason] = refused.text.decode("utf-8", "backslashreplace")
         now = self.feed.desk.time.now()
         self._refusals.append(now)
         while self._refusals[0] < now - REFUSED_NS:

@@ -20,7 +20,7 @@ from tradewind.storage.lake import Part
 from tradewind.storage.projection import OF_KIND, QUARANTINE, ROW_FIELDS, Piece, Source, origin_of, pieces
 from tradewind.storage.tape import Tape
 
-from . import catalogue, minutes
+from . import catalogue, minutes, unread
 from .entries import CONFIRMED, RELEASED
 from .raw import open_raw
 from .store import Store
@@ -86,6 +86,9 @@ def release(store: Store, name: str, by: str = "", note: str = "") -> Released:
     Safe to repeat: a release that was cut is finished by the next.
     """
     entry = _entry(store, name)
+    if entry.channel == unread.CHANNEL:
+        todo = "mend the recording, import and ingest it again; or confirm that it stays out"
+        raise BadUse("it was refused before it became a row", where=entry.example, expected="an entry of rows", todo=todo)
     tape, rows, at = _raw(store, entry)
     source = Source(origin_of(entry.digest), tape.manifest.instruments)
     made = list(pieces(rows, at, source))
