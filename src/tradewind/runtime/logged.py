@@ -18,13 +18,14 @@ from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tradewind import __version__
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Corrupt
 from tradewind.domain.instruments import Stream
 from tradewind.domain.ports import Sink
-from tradewind.domain.rows import ROW, ROW_BYTES, W_QUANTITY, W_REF, W_VALUE, Rows, rows
+from tradewind.domain.rows import ROW, Rows, rows, words
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import restore
 from tradewind.storage.background import Background
@@ -67,62 +68,47 @@ class Took(msgspec.Struct):
 class Named:
     """A journal sink that makes TAPE rows name rows of the market log, and joins stretches in which nothing was said."""
 
+    _rows: Rows
+    _words: NDArray[np.int64]  # the same bytes
+
     def __init__(self, sink: Sink, log: MarketLog, clock: Callable[[], int]) -> None:
-        self.sink, self.log, self.clock = sink, log, clock
+        from .stretches import name_rows  # brings the compiler with it
+
+        self.sink, self.log, self.clock, self._name = sink, log, clock, name_rows
         self.shift = 0  # from an index in the rows being played to one in their segment
         self.ns = 0
-        self._held = rows(0)
+        self._n = 0  # rows that wait: the first of `_rows`, which grows to the longest append
+        self._grow(1 << 10)
+        name_rows(words(rows(0)), 0, self._words, 0)  # compiled now, not at a row
 
     def append(self, part: Rows, digest: int = 0) -> Any:
         """Takes journal rows as the session makes them; a stretch of tape at their end waits for what comes after it."""
         began = self.clock()
-        if not self._continued(part, digest):
-            self._take(part, digest)
-        self.ns += self.clock() - began
-
-    def _continued(self, part: Rows, digest: int) -> bool:
-        """Whether the rows only continue the stretch that waits: nearly every message of a live market does no more."""
-        if len(part) != 1 or digest or not len(self._held):
-            return False
-        came, held = part.view(np.int64), self._held.view(np.int64)
-        if came[0] & 255 != codes.TAPE or came[W_QUANTITY] != held[W_QUANTITY] or came[W_REF] + self.shift != held[W_VALUE]:
-            return False
-        held[W_VALUE] = came[W_VALUE] + self.shift
-        return True
-
-    def _take(self, part: Rows, digest: int) -> None:
-        copied = rows(len(part))
-        copied.view(np.uint8)[:] = part.view(np.uint8)
-        tape = np.flatnonzero(copied["kind"] == codes.TAPE)
-        for name in ("ref", "value") if self.shift else ():
-            copied[name][tape] += self.shift
-        part = self._joined(copied)
-        keep = len(part) - int(digest == 0 and len(part) > 0 and part["kind"][-1] == codes.TAPE)
-        self._held = part[keep:]
-        if keep or digest:
+        if len(part) >= len(self._rows):
+            self._grow(2 * len(part))
+        n, keep = self._name(words(part), self.shift, self._words, self._n)
+        if digest:
+            keep = n
+        if keep:
             self.log.flush()
-            self.sink.append(part[:keep], digest)
+            self.sink.append(self._rows[:keep], digest)
+            if keep < n:
+                self._words[0] = self._words[keep]
+        self._n = n - keep
+        self.ns += self.clock() - began
 
     def flush(self, digest: int = 0) -> None:
         """Journals the stretch that waits."""
-        held, self._held = self._held, rows(0)
-        if len(held) or digest:
+        n, self._n = self._n, 0
+        if n or digest:
             self.log.flush()
-            self.sink.append(held, digest)
+            self.sink.append(self._rows[:n], digest)
 
-    def _joined(self, part: Rows) -> Rows:
-        """The rows behind the stretch that waits, made one with theirs where they continue it."""
-        held = self._held
-        if not len(held):
-            return part
-        first, last = part[0], held[0]
-        if first["kind"] == codes.TAPE and first["quantity"] == last["quantity"] and first["ref"] == last["value"]:
-            first["ref"], first["ts_local"] = last["ref"], last["ts_local"]
-            return part
-        both = rows(1 + len(part))
-        both.view(np.uint8)[:ROW_BYTES] = held.view(np.uint8)  # by fields it costs many times more
-        both.view(np.uint8)[ROW_BYTES:] = part.view(np.uint8)
-        return both
+    def _grow(self, size: int) -> None:
+        grown = rows(size)
+        if self._n:
+            words(grown)[0] = self._words[0]
+        self._rows, self._words = grown, words(grown)
 
 
 class LoggedRun:
