@@ -120,6 +120,7 @@ VENUE_REFUSED = 213
 NEVER_PROVEN = 214
 SYMBOL_HALTED = 215
 POLLED = 216
+SNAPSHOT_DIFFERS = 217
 
 SENTENCES = {
     QUOTE_PLACED: "its formula quoted {measured:.10g}; the touch on that side stood at {threshold:.10g}",
@@ -228,6 +229,7 @@ SENTENCES = {
     NEVER_PROVEN: "it was subscribed and no data came",
     SYMBOL_HALTED: "the venue halted, delisted or renamed the symbol",
     POLLED: "no socket is to be had: it is asked by REST, at a lower grade",
+    SNAPSHOT_DIFFERS: "twice the venue's own snapshot differed in levels that had not moved",
 }
 
 UNMEASURED = {  # the same where a row has no place for both numbers: a VERDICT says what was refused, not against what

@@ -21,7 +21,7 @@ from tradewind.domain.errors import OutcomeUnknown, Refused, TradewindError, Unr
 from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE, MarketAdapter, Topic
 from tradewind.venues.keepers import BookKeeper, keeper_of
 
-from . import history, polling
+from . import comparing, history, polling
 from .budget import Backoff, Budget
 from .clock import JournalTime
 from .desk import Desk
@@ -68,6 +68,7 @@ class Patience(NamedTuple):
     poll: float = 5.0
     clock: float = 60.0
     rules: float = 300.0
+    compare: float = 30.0  # from book to book: WebSocket against REST
     tick: float = 0.5
 
 
@@ -98,7 +99,7 @@ class Feed:
         self.refusals: dict[str, int] = {}
         self.first_refusals: dict[str, str] = {}  # the beginning of the first frame refused, by reason
         self.problems: dict[str, int] = {}
-        self.strangers = self.connections = self.takeovers = 0
+        self.strangers = self.connections = self.takeovers = self.compared = 0
         self.unconnected_since = desk.time.now()
         self.rules: dict[tuple[int, str], int] = {}  # what changed since the instruments were adopted
         self._tasks: dict[object, asyncio.Task[None]] = {}
@@ -152,6 +153,7 @@ class Feed:
                 group.create_task(self._clock())
                 group.create_task(polling.poll(self))
                 group.create_task(polling.refresh_rules(self))
+                group.create_task(comparing.compare(self))
         finally:
             await self.stop()
 

@@ -10,7 +10,7 @@ import numpy as np
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData, OutcomeUnknown, TradewindError, Unreachable
 from tradewind.domain.rows import Rows, rows
-from tradewind.venues.adapter import Answer, Ask
+from tradewind.venues.adapter import Answer, Ask, Topic
 from tradewind.venues.keepers import TRADE_KEY
 
 from .lanes import BarLane, Lane
@@ -32,6 +32,14 @@ async def asked(feed: Feed, ask: Ask, purpose: str = "") -> Answer:
     answer = await feed.outside.transport.ask(feed.place.rest, ask)
     feed.budget.heard(answer.status, feed.adapter.quota(answer))
     return answer
+
+
+def depth_ask(feed: Feed, topic: Topic) -> Ask | None:
+    """For a book by REST, whether or not it can be joined to the stream; None where the venue has none."""
+    ask: Ask | None = feed.adapter.ask_snapshot(topic)
+    if ask is None and hasattr(feed.adapter, "ask_depth"):
+        ask = feed.adapter.ask_depth(topic)
+    return ask
 
 
 async def join_snapshot(feed: Feed, lane: Lane) -> None:

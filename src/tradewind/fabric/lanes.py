@@ -53,6 +53,7 @@ class Lane:
         self.polled = self.filling = False
         self.halted = False  # the venue no longer lists the symbol: what still comes is not the market
         self.last_ts = 0  # venue time of the last trade or bar
+        self.overheard: list[Rows] | None = None  # changes told while the book is compared; None again where it began anew
         self._judged: Rows | None = None  # behind a gap: already judged, not told
         self._waiting: list[Rows] = []
         self._crossed = self._forgotten = 0
@@ -81,6 +82,8 @@ class Lane:
             self.counts.received += messages
             self.counts.processed += messages
             self.heard, self.proven, self.last_ts = came["ts_local"].item(n - 1), True, came["ts_venue"].item(n - 1)
+            if self.overheard is not None:
+                self.overheard.append(came[:n])
         return n
 
     def _judge(self, came: Rows, n: int) -> None:
@@ -103,6 +106,8 @@ class Lane:
         self.counts.processed += told
         self.counts.duplicates += n - told
         self.last_ts = passed["ts_venue"].item(-1)
+        if self.overheard is not None:
+            self.overheard.append(passed)
         self.desk.emit(passed)
 
     def _arrived(self, passed: Rows) -> None:
@@ -141,6 +146,7 @@ class Lane:
         """Tells the state a cause; a change goes on the tape."""
         made = self.state.tell(cause, self.desk.stamp())
         if made is not None:
+            self.overheard = None
             self.desk.tell(made, self.topic.instrument)
 
     # Connections -----------------------------------------------------------------------------------------------------------
@@ -220,6 +226,7 @@ class Lane:
     def replaced(self, book: BookKeeper) -> None:
         """Goes on with a book that another connection built beside this one: it is told whole, and never was lost."""
         told = whole(book.book, self.source, self.topic.instrument)
+        self.overheard = None
         self._forgotten += self.keeper.forgotten if isinstance(self.keeper, BookKeeper) else 0
         self.keeper = book
         if not len(told):
@@ -294,6 +301,12 @@ class Lane:
             self._crossed = 0
             self.keeper.lose()
             self.lost(why.BOOK_CROSSED)
+
+    def differs(self) -> None:
+        """The venue's own snapshot shows another book."""
+        if self.state.condition == codes.SYNCED:
+            self.keeper.lose()
+            self.lost(why.SNAPSHOT_DIFFERS)
 
 
 class BarLane(Lane):

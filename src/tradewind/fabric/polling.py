@@ -10,7 +10,7 @@ from tradewind.domain import reasons as why
 from tradewind.domain.errors import TradewindError
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows, rows
-from tradewind.venues.adapter import DEPTH, TRADE, Ask, Topic
+from tradewind.venues.adapter import DEPTH, TRADE
 
 from . import history
 from .lanes import BarLane, Lane
@@ -39,7 +39,7 @@ async def poll(feed: Feed) -> None:
 
 async def _poll_one(feed: Feed, lane: Lane) -> None:
     if lane.topic.channel == DEPTH:
-        ask = _ask_depth(feed, lane.topic)
+        ask = history.depth_ask(feed, lane.topic)
         if ask is None:
             return
         snapshot = feed.adapter.read_snapshot(lane.topic, await history.asked(feed, ask))
@@ -57,13 +57,6 @@ async def _poll_one(feed: Feed, lane: Lane) -> None:
         await history.fill(feed, lane)
         _polled(lane)
         feed.desk.flush()
-
-
-def _ask_depth(feed: Feed, topic: Topic) -> Ask | None:
-    ask: Ask | None = feed.adapter.ask_snapshot(topic)
-    if ask is None and hasattr(feed.adapter, "ask_depth"):
-        ask = feed.adapter.ask_depth(topic)
-    return ask
 
 
 def _polled(lane: Lane) -> None:

@@ -33,6 +33,7 @@ def _table() -> dict[tuple[int, int], int]:
         ((SYNCED, STALE, BACKFILLING), why.IDS_SKIPPED, GAP),
         ((SYNCED, STALE), why.PROOF_FAILED, INVALID),
         ((SYNCED, STALE), why.BOOK_CROSSED, INVALID),
+        ((SYNCED, STALE), why.SNAPSHOT_DIFFERS, INVALID),
         ((SYNCED,), why.WENT_SILENT, STALE),
         ((UNAVAILABLE, GAP, INVALID, BACKFILLING), why.POLLED, STALE),
         (DOWN, why.DISCONNECTED, UNAVAILABLE),

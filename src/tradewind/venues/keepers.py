@@ -70,6 +70,7 @@ class BookKeeper:
         self.by_request = by_request
         self.gaps = self.dropped = self.snapshots = self.checksum_failures = self.forgotten = 0
         self._held: deque[Rows] = deque()
+        self._deepest = [rimbook.NOWHERE, rimbook.NOWHERE]  # keys of the last snapshot
         self._take, self._state = rimbook.judge, self.book.state
         self._levels = self.book.levels
 
@@ -130,7 +131,15 @@ class BookKeeper:
         self.snapshots += 1
         if self.snapshots > 1:
             rows["marks"][0] |= codes.RESYNC
+        for side, sign in ((codes.BUY, 1), (codes.SELL, -1)):
+            keys = rows["price"][rows["side"] == side] * sign
+            self._deepest[side] = int(keys.min()) if len(keys) else rimbook.NOWHERE
         return rows
+
+    def reach(self, side: int) -> int:
+        """The key from which on the book is complete: below it a snapshot said nothing, or a level was forgotten."""
+        kept = int(self._state[rimbook.S_KEPT])
+        return max(self.book.horizon(side), rimbook.NOWHERE if kept else self._deepest[side])
 
     def _hold(self, rows: Rows) -> None:
         if len(self._held) == MAX_HELD:

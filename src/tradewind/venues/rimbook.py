@@ -263,6 +263,16 @@ class RimBook:
         prices = np.abs(self.levels[side, start:n])[::-1].tolist()
         return list(zip(prices, self.levels[2 + side, start:n][::-1].tolist(), strict=True))
 
+    def keys(self, side: int) -> tuple[Words, Words]:
+        """Copies of a side's keys, ascending, and of their quantities."""
+        n = int(self.state[S_BIDS + side])
+        return self.levels[side, :n].copy(), self.levels[2 + side, :n].copy()
+
+    def horizon(self, side: int) -> int:
+        """The key from which on no level was ever forgotten: for want of room, or because the venue keeps no deeper one."""
+        n, kept = int(self.state[S_BIDS + side]), int(self.state[S_KEPT])
+        return int(self.levels[side, 0]) if 0 < kept <= n else int(self.state[S_HORIZON_BID + side])
+
     def complete(self, side: int) -> bool:
         """Whether no level of the side was ever forgotten for want of room."""
         return int(self.state[S_HORIZON_BID + side]) == NOWHERE
