@@ -38,6 +38,23 @@ def entry(function: F) -> F:
     return _njit(function, ENTRY_OPTIONS)
 
 
+def direct(function: F, *example: Any) -> F:
+    """An entry for arguments of exactly the example's types, without the look at them that every call costs: about 0.2 µs of 0.5.
+
+    Nothing but an array's dimensions and the size of its elements is checked: for arrays the caller made itself, whole.
+    """
+    if not hasattr(function, "overloads"):  # the uncompiled twin
+        return function
+    before = set(function.overloads)
+    function(*example)
+    from numba import typeof
+
+    wanted = tuple(typeof(argument) for argument in example)
+    found = function.overloads.get(wanted) or function.overloads[next(iter(set(function.overloads) - before))]
+    made: F = found.entry_point
+    return made
+
+
 def _njit(function: F, options: dict[str, Any]) -> F:
     if TWIN:
         return function

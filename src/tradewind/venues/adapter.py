@@ -75,12 +75,12 @@ class Refused(msgspec.Struct, kw_only=True):
     topic: Topic | None = None
 
 
-class Reading(msgspec.Struct):
+class Reading(msgspec.Struct, gc=False):
     """All that one frame held. `rows` are whole messages, `source` is an index of the adapter's `streams`, `stream_seq` is 0."""
 
     rows: Rows
-    notices: list[Notice] = []
-    refused: list[Refused] = []
+    notices: Sequence[Notice] = ()
+    refused: Sequence[Refused] = ()
     sequence: int = -1  # the frame's number on its connection, where the venue counts frames (Coinbase)
 
 

@@ -16,9 +16,8 @@ from tradewind.domain.rows import ROW, Rows, pack_range, rows
 from tradewind.venues.adapter import Answer, Fact, Quota, Reading, Refused, Topic
 from tradewind.venues.imported import MAX_STREAMS
 from tradewind.venues.numbers import one_unit
-from tradewind.venues.scanner import Layout, Scanner, Stretch
+from tradewind.venues.scanner import MAX_FRAME_BYTES, Layout, Scanner, Stretch
 
-MAX_FRAME_BYTES = 4 << 20  # longer frames are refused unread
 SHOWN_BYTES = 120
 OK_STATUS = 200
 TOO_MANY, BANNED = 429, 418
@@ -81,13 +80,9 @@ class Market:
 
     def read(self, frame: bytes, ts_local: int) -> Reading:
         """Everything a frame holds. Never raises: what cannot be read is refused, with its beginning."""
-        if len(frame) > MAX_FRAME_BYTES:
-            return refuse("a frame of more than 4 MiB", frame)
-        if self.scanner is not None:
-            rows = self.scanner.scan(frame, ts_local)
-            if rows is not None:
-                return Reading(rows)
-        return self.decoded(frame, ts_local)
+        scanner = self.scanner
+        rows = None if scanner is None else scanner.scan(frame, ts_local)
+        return self.decoded(frame, ts_local) if rows is None else Reading(rows)
 
     def stretch(self, text: bytes, at: int, ts_local: int, number: int) -> Stretch | None:
         """What the usual frames hold that stand one a line from byte `at` of `text` on, up to the first unusual one.
@@ -101,6 +96,8 @@ class Market:
 
     def decoded(self, frame: bytes, ts_local: int) -> Reading:
         """The same, without the scanner."""
+        if len(frame) > MAX_FRAME_BYTES:
+            return refuse("a frame of more than 4 MiB", frame)
         try:
             return self._read(frame, ts_local)
         except BadData as error:

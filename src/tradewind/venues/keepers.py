@@ -189,7 +189,7 @@ class TradeKeeper:
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """Ids told before are dropped; where some were left out, GAP with the rows and `missing` set."""
         ids = rows["ref"]
-        if ids.size == 1:
+        if len(ids) == 1:
             trade_id = ids.item()
             if trade_id != self.last_id + 1:
                 return self._one(trade_id, rows)

@@ -47,12 +47,11 @@ class CoinbaseAdapter(base.Market):
 
     def read(self, frame: bytes, ts_local: int) -> Reading:
         """Everything a frame holds, with its number on the connection."""
-        if self.scanner is not None and len(frame) <= base.MAX_FRAME_BYTES:
-            rows = self.scanner.scan(frame, ts_local)
-            if rows is None:
-                return self.decoded(frame, ts_local)
-            return Reading(rows, sequence=int(self.scanner.table[R_SEQUENCE]))
-        return super().read(frame, ts_local)
+        scanner = self.scanner
+        rows = None if scanner is None else scanner.scan(frame, ts_local)
+        if scanner is None or rows is None:
+            return self.decoded(frame, ts_local)
+        return Reading(rows, sequence=scanner.table.item(R_SEQUENCE))
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 
