@@ -65,30 +65,40 @@ def _append(crc: int, waiting: int, filled: int, word: int, count: int) -> tuple
     return _step(crc, joined), rest, filled + count - 8
 
 
+@compiled
+def _first(crc: int, waiting: int, filled: int, value: int) -> tuple[int, int, int]:
+    """The digits of 0 < value < 10^8, no zeros in front."""
+    word = _eight(value)
+    count = 8
+    while word & 255 == 0:
+        word >>= 8
+        count -= 1
+    return _append(crc, waiting, filled, word + (0x3030303030303030 >> (64 - 8 * count)), count)
+
+
+@compiled
+def _more(crc: int, waiting: int, filled: int, value: int) -> tuple[int, int, int]:
+    """All eight digits of 0 <= value < 10^8."""
+    return _append(crc, waiting, filled, _eight(value) + 0x3030303030303030, 8)
+
+
 @called
 def feed(crc: int, waiting: int, filled: int, value: int) -> tuple[int, int, int]:
     """(register, waiting bytes, how many) after the digits of `value`, no zeros in front; 0 and less feed nothing."""
     crc, waiting, filled, value = int(crc), int(waiting), int(filled), int(value)
     if value <= 0:
         return crc, waiting, filled
-    begun = False
-    divisor = _EIGHT * _EIGHT
-    for _ in range(3):
-        part = value // divisor
-        value -= part * divisor
-        divisor = max(divisor // _EIGHT, 1)
-        if begun:
-            crc, waiting, filled = _append(crc, waiting, filled, _eight(part) + 0x3030303030303030, 8)
-        elif part > 0:
-            word = _eight(part)
-            count = 8
-            while word & 255 == 0:
-                word >>= 8
-                count -= 1
-            word += 0x3030303030303030 >> (8 * (8 - count))
-            crc, waiting, filled = _append(crc, waiting, filled, word, count)
-            begun = True
-    return crc, waiting, filled
+    if value < _EIGHT:
+        return _first(crc, waiting, filled, value)
+    high = value // _EIGHT
+    low = value - high * _EIGHT
+    if high < _EIGHT:
+        crc, waiting, filled = _first(crc, waiting, filled, high)
+        return _more(crc, waiting, filled, low)
+    top = high // _EIGHT
+    crc, waiting, filled = _first(crc, waiting, filled, top)
+    crc, waiting, filled = _more(crc, waiting, filled, high - top * _EIGHT)
+    return _more(crc, waiting, filled, low)
 
 
 @compiled
