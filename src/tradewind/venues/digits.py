@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewind.kernel.jit import called, compiled
+from tradewind.kernel.jit import compiled
 
 START = 0xFFFFFFFF
 _POLYNOMIAL = 0xEDB88320  # reflected
@@ -82,7 +82,7 @@ def _more(crc: int, waiting: int, filled: int, value: int) -> tuple[int, int, in
     return _append(crc, waiting, filled, _eight(value) + 0x3030303030303030, 8)
 
 
-@called
+@compiled
 def feed(crc: int, waiting: int, filled: int, value: int) -> tuple[int, int, int]:
     """(register, waiting bytes, how many) after the digits of `value`, no zeros in front; 0 and less feed nothing."""
     crc, waiting, filled, value = int(crc), int(waiting), int(filled), int(value)

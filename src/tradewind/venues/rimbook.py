@@ -78,6 +78,46 @@ def put(state: Words, levels: Words, side: int, price: int, quantity: int) -> No
         quantities[at] = quantity
 
 
+@compiled
+def _sorted(rows: Any, start: int, stop: int) -> bool:
+    """Whether a message tells each side best first, every level once and with a quantity: as venues write whole books."""
+    last_bid, last_ask = 1 << 62, NOWHERE
+    for k in range(start, stop):
+        row = rows[k]
+        if row.quantity <= 0 or (row.side == BUY and row.price >= last_bid) or (row.side == SELL and row.price <= last_ask):
+            return False
+        if row.side == BUY:
+            last_bid = row.price
+        else:
+            last_ask = row.price
+    return True
+
+
+@called
+def take(state: Words, levels: Words, rows: Any, start: int, stop: int) -> None:
+    """Puts the levels of rows [start, stop) into the book; a whole book told in order goes into an empty one in one stroke."""
+    empty = state[S_BIDS] == 0 and state[S_ASKS] == 0
+    if not empty or stop - start < NEAR or stop - start > levels.shape[1] or not _sorted(rows, start, stop):
+        for k in range(start, stop):
+            row = rows[k]
+            put(state, levels, int(row.side), row.price, row.quantity)
+        return
+    bids = 0
+    asks = 0
+    for k in range(stop - 1, start - 1, -1):
+        row = rows[k]
+        if row.side == BUY:
+            levels[0, bids] = row.price
+            levels[2, bids] = row.quantity
+            bids += 1
+        else:
+            levels[1, asks] = -row.price
+            levels[3, asks] = row.quantity
+            asks += 1
+    state[S_BIDS] = bids
+    state[S_ASKS] = asks
+
+
 @called
 def cut(state: Words, levels: Words) -> None:
     """A venue that keeps only the best levels says nothing of what falls out of them."""
@@ -138,9 +178,7 @@ def _enters(rows: Any, start: int, stop: int, state: Words, levels: Words) -> bo
     """Puts a message into the book; False where the book's checksum is then not the one it carries."""
     first = rows[start]
     if first.marks & EMPTY == 0:
-        for k in range(start, stop):
-            row = rows[k]
-            put(state, levels, int(row.side), row.price, row.quantity)
+        take(state, levels, rows, start, stop)
     state[S_SYNCED] = 1
     state[S_LAST] = first.ref
     state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0

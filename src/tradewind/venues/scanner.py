@@ -216,7 +216,8 @@ class Scanner:
         self.table = _table(layouts, symbols, channels)
         self.scan = self._reader()
         self._bench, self._frames = row.words(np.empty(BLOCK_ROWS, row.ROW)), np.empty(MOST_FRAMES + 1, np.int64)
-        self._page = row.rows(0)
+        self._page, self._page_at = row.rows(0), 0
+        self._page_words = row.words(self._page)
 
     def _reader(self) -> Callable[[bytes, int], Rows | None]:
         """`scan`; what it needs of a frame to the next it keeps in its own names, which is a fifth of a quote's time."""
@@ -257,10 +258,13 @@ class Scanner:
 
     def lines(self, text: bytes, at: int) -> tuple[Rows, int, int]:
         """(rows, lines taken, where the next begins) of a recording's lines, until one is unusual (`walk.scan_lines`)."""
-        if len(self._page) < MOST_ROWS:
-            self._page = np.empty(PAGE_ROWS, row.ROW)  # what is never written costs nothing
-        count = scan_lines(text, at, self.table, row.words(self._page))
-        found, self._page = self._page[:count], self._page[count:]
+        if len(self._page) - self._page_at < MOST_ROWS:
+            self._page, self._page_at = np.empty(PAGE_ROWS, row.ROW), 0  # what is never written costs nothing
+            self._page_words = row.words(self._page)
+        begun = self._page_at
+        count = scan_lines(text, at, self.table, self._page_words[begun:])
+        self._page_at += count
+        found = self._page[begun : self._page_at]
         return found, int(self.table[R_LINES]), int(self.table[R_AT])
 
     def place(self, instrument: int, source: int, exponents: tuple[int, int]) -> None:

@@ -25,7 +25,7 @@ from tradewind.venues.rimbook import (
     Words,
     checksum,
     cut,
-    put,
+    take,
 )
 from tradewind.venues.witness import MAX_QUOTES, Findings
 
@@ -133,9 +133,7 @@ def weigh(rows: Any, books: tuple[Words, Words], found: Words, quotes: Words) ->
                 _quoted(rows, start, state, levels, counted, waiting)
         elif _follows(first, state, counted):
             if first.marks & EMPTY == 0:
-                for k in range(start, at):
-                    row = rows[k]
-                    put(state, levels, int(row.side), row.price, row.quantity)
+                take(state, levels, rows, start, at)
             state[S_FRESH] = 1 if first.marks & SNAPSHOT else 0
             state[S_LAST] = first.ref
             _proven(rows[at - 1], state, levels, counted, waiting)

@@ -42,10 +42,11 @@ class BinanceAdapter(base.Market):
         self._api = "/fapi/v1/" if self.futures else "/api/v3/"
 
     def layouts(self) -> Sequence[Layout]:
-        """Depth, quotes and the trades this adapter takes."""
+        """Depth, quotes, the trades this adapter takes, and klines that have not ended."""
         trades = layouts.AGG_TRADE if self.aggregated else layouts.USDM_TRADE if self.futures else layouts.SPOT_TRADE
         known = layouts.USDM if self.futures else layouts.SPOT
-        return (*known, trades, layouts.USDM_AGG_TRADE) if self.futures and self.aggregated else (*known, trades)
+        more = (layouts.USDM_AGG_TRADE,) if self.futures and self.aggregated else ()
+        return (*known, trades, *more, layouts.OPEN_KLINE)
 
     # Sockets ---------------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from tradewind.venues.scanner import (
     maybe,
     message_row,
     pick,
+    same,
     stamp,
     symbol,
     until,
@@ -69,6 +70,13 @@ USDM_AGG_TRADE: Layout = [
 SNAPSHOT: Layout = [
     '{"lastUpdateId":', integer(R_REF), maybe(',"E":', stamp(), ',"T":', stamp(R_SINK)), ',"bids":', constant(R_SNAPSHOT, 1),
     constant(R_SIDE, BUY), _LEVELS, ',"asks":', constant(R_SIDE, SELL), _LEVELS, "}", end(DEPTH, 1),
+]  # fmt: skip
+
+OPEN_KLINE: Layout = [  # of a kline that has not ended: it says nothing yet
+    _HEAD, '@kline_', until('"'), '","data":{"e":"kline","E":', stamp(R_SINK), ',"s":"', symbol(Q), '","k":{"t":', stamp(R_SINK),
+    ',"T":', stamp(R_SINK), ',"s":"', same(Q), '","i":"', until('"'), '","f":', NUMBER, ',"L":', NUMBER,
+    [[f',"{name}":"', PRICE, '"'] for name in "ochl"], ',"v":"', QUANTITY, '","n":', NUMBER, ',"x":false,"q":"', until('"'),
+    '","V":"', until('"'), '","Q":"', until('"'), '","B":"', until('"'), '"}}}',
 ]  # fmt: skip
 
 SPOT: tuple[Layout, ...] = (SPOT_DEPTH, SPOT_QUOTE)

@@ -81,6 +81,7 @@ class KrakenV1(Captured):
         channel, pair = (str(decoded(_TEXT, bytes(part))) for part in parts[-2:])
         name = channel.partition("-")[0]
         if name == "book":
+            self._frame = frame
             return self._book([decoded(_BOOK, bytes(part)) for part in parts[1:-2]], pair, ts_local)
         if name == "trade":
             return self._trades(decoded(_TRADES, bytes(parts[1])), pair, ts_local)
@@ -114,6 +115,9 @@ class KrakenV1(Captured):
         if not bids + asks or any(len(level) < 3 for level in bids + asks):
             raise BadData("a book without levels, or a level without its time", expected="[price, quantity, time]")
         at, exponents = self._place_of(pair, "depth", (asks + bids)[0][:2], ts_local)  # type: ignore[arg-type]
+        usual = self.usual(self._frame, ts_local) if whole else None
+        if usual is not None:
+            return usual
         at.ts_venue = max(one_unit(level[2], 9) for level in bids + asks)
         text = "".join(part.checksum for part in parts)
         marks, checksum = (codes.SNAPSHOT, 0) if whole else (0, one_unit(text, 0))
@@ -180,6 +184,9 @@ class CoinbaseExchange(Captured):
             return NO_ROWS
         made = unit_instrument(COINBASE, told.product_id, split_symbol(told.product_id), (EXPONENT, EXPONENT))
         index, _ = self.known(made, (told.product_id,))
+        usual = self.usual(frame, ts_local) if told.type == "snapshot" else None
+        if usual is not None:
+            return usual
         channel = "trade" if told.type == "match" else "depth"
         at = self.at(index, channel, rfc3339_ns(told.time) if told.time else 0, ts_local)
         if channel == "trade":

@@ -65,6 +65,11 @@ class Captured:
         """The scanner's rows, on the streams of the import."""
         return self._restreamed(rows)
 
+    def usual(self, frame: bytes, ts_local: int) -> Rows | None:
+        """Rows of a frame whose names have just become known, where it is a usual one: a first whole book is long."""
+        rows = self.scanner.scan(frame, ts_local) if self.scanner is not None else None
+        return None if rows is None else self.scanned(rows.copy())
+
     def answered(self, path: str, body: bytes, ts_local: int) -> Rows | None:
         """No REST answer is read, but where a venue says so."""
         return None
