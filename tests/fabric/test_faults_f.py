@@ -18,6 +18,7 @@ from tradewind.domain.codes import BACKFILLING, GAP, INVALID, STALE, UNAVAILABLE
 from tradewind.domain.instruments import text, units
 from tradewind.domain.rows import ROW
 from tradewind.fabric import policy
+from tradewind.fabric.assembly import describe
 from tradewind.fabric.feeds import Patience
 from tradewind.fabric.lanes import conflated
 from tradewind.venues.emulators.faults import Faults
@@ -491,7 +492,7 @@ def test_f19_conflated_changes_leave_the_same_book() -> None:
 
 
 def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> None:
-    state = {"tick": False, "gone": False}
+    state: dict[str, Any] = {"tick": False, "gone": False, "torn": False, "status": "TRADING"}
 
     def change(name: str, ask: Any, answer: Any) -> Any:
         if not ask.path.endswith("exchangeInfo"):
@@ -499,12 +500,15 @@ def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> Non
         info = json.loads(answer.body)
         if state["gone"]:
             info["symbols"] = [one for one in info["symbols"] if one["symbol"] != "ETHUSDT"]
+        for one in info["symbols"]:
+            if one["symbol"] == "BTCUSDT":
+                one["status"] = state["status"]
         if state["tick"]:
             for one in info["symbols"]:
                 for rule in one["filters"]:
                     if one["symbol"] == "BTCUSDT" and rule["filterType"] == "LOT_SIZE":
                         rule["minQty"] = "0.00100000"
-        answer.body = json.dumps(info).encode()
+        answer.body = json.dumps(info).encode()[: 200 if state["torn"] else None]
         return answer
 
     async def script(play: Play) -> None:
@@ -514,8 +518,26 @@ def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> Non
         await play.run(30)
         rules = play.rows[play.rows["kind"] == codes.RULE]
         assert [(int(r["instrument"]), int(r["ref"])) for r in rules] == [(0, layout.MIN_QUANTITY)]
-        state["gone"] = True
+        state["status"] = "CANCEL_ONLY"
         await play.run(21)
+        words = play.rows[(play.rows["kind"] == codes.RULE) & (play.rows["ref"] == layout.TRADING_STATUS)]
+        assert [(int(r["instrument"]), int(r["value"])) for r in words] == [(0, codes.STATUS_CANCEL_ONLY)]
+        assert describe(play.feed("binance"))["trading"] == {"BTCUSDT": "CANCEL_ONLY", "ETHUSDT": "TRADING"}
+        assert all(lane.state.condition == codes.SYNCED for lane in play.feed("binance").lanes if lane.topic.channel == "depth")
+        state["status"] = "HALT"
+        await play.run(21)
+        assert play.feed("binance").lanes[0].state.cause == reasons.SYMBOL_HALTED
+        state["torn"] = True
+        await play.run(21)
+        assert len(play.rows[(play.rows["kind"] == codes.RULE) & (play.rows["ref"] == layout.TRADING_STATUS)]) == 2
+        state["status"], state["gone"], state["torn"] = "TRADING", True, False
+        await play.run(21)
+        words = play.rows[(play.rows["kind"] == codes.RULE) & (play.rows["ref"] == layout.TRADING_STATUS)]
+        assert [(int(r["instrument"]), int(r["value"])) for r in words][1:] == [
+            (0, codes.STATUS_HALT), (0, codes.TRADING), (1, codes.STATUS_DELISTED),
+        ]  # fmt: skip
+        await play.run(10)
+        assert play.feed("binance").lanes[0].state.condition == codes.SYNCED
         lanes = [lane for lane in play.feed("binance").lanes if lane.topic.instrument == 1 and lane.topic.channel == "depth"]
         assert reasons.SYMBOL_HALTED in causes(play, "binance")
         assert lanes[0].state.cause == reasons.SYMBOL_HALTED

@@ -122,6 +122,7 @@ class Fabric:
                 last = ends.get(first + lane.source)
                 if last is not None:
                     lane.resume(last)
+            feed.retell = True
             feed.desk.flush()
             first += len(feed.adapter.streams)
 
@@ -136,6 +137,12 @@ class Fabric:
         return {feed.adapter.venue: describe(feed) for feed in self.feeds}
 
 
+def _trading(feed: Feed) -> dict[str, str]:
+    """What the venue lets be done with each symbol, as last told."""
+    listed = enumerate(feed.adapter.instruments)
+    return {made.symbol: codes.STATUS_NAMES[feed.rules.get((number, "status"), made.status)] for number, made in listed}
+
+
 def describe(feed: Feed) -> dict[str, Any]:
     """One venue's counters: frames, requests, clock, and a line for each stream."""
     streams = {}
@@ -147,6 +154,6 @@ def describe(feed: Feed) -> dict[str, Any]:
         "rows": feed.desk.rows, "frames": msgspec.to_builtins(feed.frame_counts), "connections": feed.connections,
         "takeovers": feed.takeovers, "requests": feed.budget.asked, "banned": feed.budget.banned,
         "clock_offset_ns": feed.desk.skew.offset_ns, "suspect_stamps": feed.desk.suspect_stamps,
-        "transitions": len(feed.desk.transitions), "problems": feed.problems, "refused": feed.refusals,
+        "transitions": len(feed.desk.transitions), "trading": _trading(feed), "problems": feed.problems, "refused": feed.refusals,
         "first_refusals": feed.first_refusals, "streams": streams,
     }  # fmt: skip

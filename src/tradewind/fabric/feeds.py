@@ -102,6 +102,7 @@ class Feed:
         self.strangers = self.connections = self.takeovers = self.compared = 0
         self.unconnected_since = desk.time.now()
         self.rules: dict[tuple[int, str], int] = {}  # what changed since the instruments were adopted
+        self.retell = False  # an earlier life may have told other rules: they are told again
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._number = 0
 

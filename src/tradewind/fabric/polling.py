@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tradewind.domain import codes, layout
 from tradewind.domain import reasons as why
-from tradewind.domain.errors import TradewindError
+from tradewind.domain.errors import BadData, TradewindError
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows, rows
-from tradewind.venues.adapter import DEPTH, TRADE
+from tradewind.venues.adapter import DEPTH, TRADE, Answer
 
 from . import history
 from .lanes import BarLane, Lane
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .feeds import Feed
 
 RULES = (("tick", layout.TICK), ("lot", layout.LOT), ("min_quantity", layout.MIN_QUANTITY), ("min_notional", layout.MIN_NOTIONAL))
+CLOSED = (codes.STATUS_HALT, codes.STATUS_DELISTED)  # what still comes then is not the market
+RETELL_S = 2.0
 
 
 async def poll(feed: Feed) -> None:
@@ -66,33 +68,57 @@ def _polled(lane: Lane) -> None:
 
 
 async def refresh_rules(feed: Feed) -> None:
-    """Every few minutes: did a tick, a lot or a minimum change, is a symbol gone?"""
+    """Every few minutes: did a tick, a lot, a minimum or the trading status change, is a symbol gone?"""
     while True:
-        await asyncio.sleep(feed.patience.rules)
+        await asyncio.sleep(RETELL_S if feed.retell else feed.patience.rules)
         try:
             answer = await history.asked(feed, feed.adapter.ask_instruments())
-            listed = {x.symbol: x for x in feed.adapter.read_instruments(answer, [])}
+            found = _listed(feed, answer)
         except TradewindError as error:
             feed.note(error)
             continue
-        for number, known in enumerate(feed.adapter.instruments):
-            _compare(feed, number, known, listed.get(known.symbol))
+        for number, (known, now) in enumerate(zip(feed.adapter.instruments, found, strict=True)):
+            _compare(feed, number, known, now)
+        feed.retell = False
         feed.desk.flush()
 
 
+def _listed(feed: Feed, answer: Answer) -> list[Instrument | None]:
+    """The feed's instruments as the venue lists them, whatever their status; None for one that is gone. Raises BadData."""
+    symbols = [known.symbol for known in feed.adapter.instruments]
+    try:
+        return list(feed.adapter.read_instruments(answer, symbols))
+    except BadData:
+        feed.adapter.read_instruments(answer, [])  # an answer that cannot be read delists nobody
+        return [_alone(feed, answer, symbol) for symbol in symbols]
+
+
+def _alone(feed: Feed, answer: Answer, symbol: str) -> Instrument | None:
+    try:
+        return feed.adapter.read_instruments(answer, [symbol])[0]
+    except BadData:
+        return None
+
+
 def _compare(feed: Feed, number: int, known: Instrument, now: Instrument | None) -> None:
+    status = codes.STATUS_DELISTED if now is None else now.status
     other_units = now is not None and (now.price_exponent, now.quantity_exponent) != (known.price_exponent, known.quantity_exponent)
     for lane in feed.lanes:
         if lane.topic.instrument == number:
-            lane.halt(now is None or other_units)
-    if now is None or other_units:
+            lane.halt(other_units or status in CLOSED)
+    _tell(feed, number, "status", layout.TRADING_STATUS, status)
+    if now is None or other_units or status in CLOSED:
         feed.note_text(f"{known.symbol} is halted, gone, or counts in other units")
         return
     for name, column in RULES:
-        before = feed.rules.get((number, name), getattr(known, name))
-        if getattr(now, name) != before:
-            feed.rules[number, name] = getattr(now, name)
-            feed.desk.emit(rule_row(number, column, getattr(now, name), feed.desk.stamp()))
+        _tell(feed, number, name, column, getattr(now, name))
+
+
+def _tell(feed: Feed, number: int, name: str, column: int, value: int) -> None:
+    """A RULE row where a rule is other than it was last told; after an earlier life in any case: nobody knows what it told."""
+    if feed.retell or value != feed.rules.get((number, name), getattr(feed.adapter.instruments[number], name)):
+        feed.rules[number, name] = value
+        feed.desk.emit(rule_row(number, column, value, feed.desk.stamp()))
 
 
 def rule_row(instrument: int, column: int, value: int, at: int) -> Rows:

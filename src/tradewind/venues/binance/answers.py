@@ -20,6 +20,11 @@ from tradewind.venues.numbers import decimals_of, one_unit
 
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "1w")
 FINER = 3  # decimals beyond the lot's: what rests from the days of a finer lot stays in the book (seen 2024-08-08, BTCUSDT)
+STATUS = {
+    "TRADING": codes.TRADING, "CANCEL_ONLY": codes.STATUS_CANCEL_ONLY, "PRE_DELIVERING": codes.STATUS_DELISTED,
+    "DELIVERING": codes.STATUS_DELISTED, "DELIVERED": codes.STATUS_DELISTED, "CLOSE": codes.STATUS_DELISTED,
+}  # fmt: skip
+"""Words of exchangeInfo; every other (HALT, BREAK, PRE_TRADING, PENDING_TRADING, one of a later release) is a halt."""
 BACKFILLED = codes.WHOLE | codes.SYNTHETIC
 
 
@@ -128,6 +133,7 @@ def _instrument(venue: str, one: Symbol) -> Instrument:
         min_quantity=one_unit(lot.least, quantity_exponent),
         min_notional=one_unit(least, MONEY_EXPONENT),
         payoff=codes.LINEAR if venue == USDM else codes.SPOT,
+        status=STATUS.get(one.status, codes.STATUS_HALT),
         proof=codes.PROOF_CHAIN,
     )
 

@@ -44,6 +44,8 @@ class Product(Struct):
     trading_disabled: bool = False
     view_only: bool = False
     cancel_only: bool = False
+    post_only: bool = False
+    limit_only: bool = False
 
 
 class Products(Struct):
@@ -138,7 +140,21 @@ def _instrument(product: Product) -> Instrument:
         lot=max(1, one_unit(product.base_increment, quantity_exponent)),
         min_quantity=one_unit(product.base_min_size, quantity_exponent),
         min_notional=one_unit(product.quote_min_size, MONEY_EXPONENT),
+        status=_status(product),
     )
+
+
+def _status(product: Product) -> int:
+    """Of the product's flags the one that closes it most."""
+    if product.status == "delisted" or product.is_disabled:
+        return codes.STATUS_DELISTED
+    if product.trading_disabled or product.view_only or product.status != "online":
+        return codes.STATUS_HALT
+    if product.cancel_only:
+        return codes.STATUS_CANCEL_ONLY
+    if product.post_only:
+        return codes.STATUS_POST_ONLY
+    return codes.STATUS_LIMIT_ONLY if product.limit_only else codes.TRADING
 
 
 def _decimals(increment: str) -> int:

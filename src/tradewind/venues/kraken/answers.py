@@ -122,7 +122,15 @@ def _instrument(symbol: str, pair: Pair) -> Instrument:
         maker_fee_e7=_fee(pair.fees_maker or pair.fees),
         taker_fee_e7=_fee(pair.fees),
         proof=codes.PROOF_CRC32,
+        status=STATUS.get(pair.status, codes.STATUS_HALT),
     )
+
+
+STATUS = {
+    "online": codes.TRADING, "post_only": codes.STATUS_POST_ONLY, "cancel_only": codes.STATUS_CANCEL_ONLY,
+    "limit_only": codes.STATUS_LIMIT_ONLY, "reduce_only": codes.STATUS_REDUCE_ONLY, "delisted": codes.STATUS_DELISTED,
+}  # fmt: skip
+"""Words of AssetPairs and of the instrument channel; every other (maintenance, work_in_progress, …) is a halt."""
 
 
 def _fee(tiers: list[tuple[float, Raw]]) -> int:
@@ -145,6 +153,7 @@ def of_channel(pairs: Sequence[PairData]) -> list[Instrument]:
             min_quantity=one_unit(words(pair.qty_min), pair.qty_precision),
             min_notional=one_unit(words(pair.cost_min), MONEY_EXPONENT),
             proof=codes.PROOF_CRC32,
+            status=STATUS.get(pair.status, codes.STATUS_HALT),
         )
         for pair in pairs
     ]
