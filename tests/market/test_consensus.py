@@ -10,7 +10,8 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tradewind.domain import codes
-from tradewind.domain.reasons import IMPOSSIBLE_JUMP, OFF_CONSENSUS, WRONG_SCALE
+from tradewind.domain.orders import CANCELLING
+from tradewind.domain.reasons import IMPOSSIBLE_JUMP, OFF_CONSENSUS, OFF_PEG, WRONG_SCALE
 
 from .stage import Stage, instruments, joined, verdicts
 from .test_books import stage_of
@@ -288,3 +289,32 @@ def test_a_peg_that_both_venues_see_breaking_is_followed() -> None:
     usdt = stage.prelude.names.asset("USDT")
     assert stage.s["group"]["reference"][usdt] == pytest.approx(0.98, rel=1e-3)
     assert stage.s["top"]["good"][:5].all()
+
+
+DEPENDENT = instruments("a:BTC/USD", "a:BTC/USDC", "b:BTC/USD", "a:USDC/USD", "b:USDC/USD")
+
+
+def test_a_stablecoin_off_its_peg_is_only_reduced() -> None:
+    """X5: by 0.5 % it is valued by its market, from 2 % on nothing that depends on it may open risk; a single lie is no de-peg."""
+    stage = Stage(DEPENDENT)
+    usdc = stage.prelude.names.asset("USDC")
+    group, found = stage.s["group"], []
+    for depth in (0.0, 0.01, 0.03):
+        for step in range(20):
+            peg = 1.0 - depth * (step + 1) / 20 - (0.0 if depth < 0.03 else 0.01 * (19 - step) / 20)
+            _quotes(stage, PRICE, PRICE / peg, PRICE, peg, peg)
+        found.append((round(float(group["reference"][usdc]), 3), int(group["off_par"][usdc])))
+    assert found == [(1.0, 0), (0.99, 0), (0.97, 1)]
+    refused = stage.s["noted"]["code"][0, :5].tolist()
+    assert [code == OFF_PEG for code in refused] == [False, True, False, True, True], "what does not depend on it is free"
+    pending = [o for o in stage.s["fact"]["order"] if o["open_left"] > 0 and o["instrument"] not in (0, 2)]
+    assert {int(o["status"]) for o in pending} <= {CANCELLING}, "and what worked was taken back"
+    for _ in range(30):
+        _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    assert group["off_par"][usdc] == 1, "it is not forgiven at once"
+    group["strain"][usdc] = 0.009
+    _quotes(stage, PRICE, PRICE, PRICE, 1.0, 1.0)
+    assert group["off_par"][usdc] == 0
+    for _ in range(10):
+        _quotes(stage, PRICE, PRICE, PRICE, 0.9, 1.0)
+    assert group["off_par"][usdc] == 0 and group["reference"][usdc] == pytest.approx(1.0, rel=1e-3)

@@ -12,6 +12,7 @@ from tradewind.domain import codes, reasons
 from tradewind.domain.layout import Capacity
 from tradewind.engine.compose import Composition, Machine
 from tradewind.fabric.scoring import Heard, listen
+from tradewind.fabric.sieve import TAKEN, Judge, Sieve
 from tradewind.runtime.imports import import_files
 from tradewind.storage.tape import Tape, TapeWriter
 
@@ -50,6 +51,29 @@ def test_the_usdc_depeg_of_march_2023_passes(shared_data: Path, tmp_path: Path) 
     for name in ("kraken:BTC/USD", "kraken:BTC/USDC", "coinbase:BTC/USD", "binance:BTC/USDT"):
         assert told(found, name) == [], name
     assert len(told(found, "kraken:USDC/USD")) <= 1, "two sources 3 % apart: one is named, nobody is believed"
+
+
+def test_no_minute_of_the_depeg_is_quarantined(shared_data: Path, tmp_path: Path) -> None:
+    """10 March 21:00 to 11 March 11:00: three prices of one coin, every one traded. A false print of a calm night is refused."""
+    import_files("ohlcv", sorted((shared_data / "ohlcv" / "1m_2023-03_depeg").glob("*.parquet")), tmp_path / "all")
+    whole = Tape.open(tmp_path / "all")
+    every = np.concatenate([part.copy() for part in whole.segments()])
+    names = [x.name for x in whole.manifest.instruments]
+
+    def fates(first_s: int, hours: int, spoil: bool = False) -> np.ndarray:
+        start = first_s * codes.SECOND
+        rows = every[(every["ts_local"] >= start) & (every["ts_local"] < start + hours * codes.HOUR)].copy()
+        if spoil:
+            bad = np.flatnonzero(rows["instrument"] == names.index("kraken:USDC/USD"))[-5]
+            rows["price"][bad] = rows["ref"][bad] = rows["price"][bad] * 0.9
+        for source in np.unique(rows["source"]):
+            mine = np.flatnonzero(rows["source"] == source)
+            rows["stream_seq"][mine] = 1 + np.arange(len(mine))
+        judge = Judge(len(names), len(whole.manifest.streams), compiled=False)
+        return Sieve(whole.manifest.instruments, whole.manifest.streams, judge).fates(rows)
+
+    assert set(fates(1_678_482_000, 14).tolist()) == {TAKEN}
+    assert sorted(set(fates(1_677_974_400, 2, spoil=True).tolist())) == [TAKEN, reasons.IMPOSSIBLE_JUMP], "5 March, one false print"
 
 
 def test_the_premium_of_december_2017_passes(shared_data: Path, tmp_path: Path) -> None:

@@ -76,6 +76,17 @@ def tokens(value_e9: int) -> Change:
     return change
 
 
+def off_par(role: str, is_off: int) -> Change:
+    """The instrument's base or quote asset lost its peg, or has it again."""
+
+    def change(d: Desk) -> None:
+        asset = int(d.s["fact"]["rule"][0, getattr(layout, role)])
+        d.s["group"]["off_par"][asset] = d.s["clock"]["n_off_par"] = is_off
+        d.s["group"]["strain"][asset] = 0.03 * is_off
+
+    return change
+
+
 def usd_rate(value: float) -> Change:
     def change(d: Desk) -> None:
         d.s["group"][d.names.asset("USD")]["reference"] = value
@@ -124,6 +135,8 @@ CASES: list[tuple[int, Change, Order, Change, Order]] = [
     (reasons.RANGE_EXCEEDED, nothing, {"quantity": 10**18}, nothing, {"quantity": 1000}),
     (reasons.NOTIONAL_TOO_SMALL, nothing, {"quantity": 90}, nothing, {"quantity": 100}),
     (reasons.NO_RATE, usd_rate(0.0), {}, usd_rate(1.0), {}),
+    (reasons.OFF_PEG, off_par("BASE", 1), {}, off_par("BASE", 0), {}),
+    (reasons.OFF_PEG, off_par("QUOTE_ASSET", 1), {}, off_par("QUOTE_ASSET", 0), {}),
     (reasons.NO_GRADE, grade(codes.GRADE_NONE), {}, grade(codes.GRADE_C), {}),
     (reasons.NO_GRADE, grade(codes.GRADE_A, 0.0), {}, grade(codes.GRADE_A), {}),
     (reasons.PRICE_OUTSIDE_COLLAR, grade(codes.GRADE_A, 66.0), {}, grade(codes.GRADE_A, 67.0), {}),

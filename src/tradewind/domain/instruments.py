@@ -17,6 +17,9 @@ from .errors import BadData
 
 MONEY_EXPONENT = 8  # one money unit is 10^-8 of its asset, for every asset
 MONEY = 10**MONEY_EXPONENT
+STABLECOINS = frozenset(
+    {"USDT", "USDC", "DAI", "BUSD", "TUSD", "FDUSD", "USDP", "PYUSD", "GUSD", "USDE", "USDS", "USDD", "RLUSD", "LUSD", "FRAX"}
+)  # promised to be worth one US dollar
 MOST_TEXT = 64  # characters of the longest number worth reading
 _SCIENTIFIC = re.compile(
     r"-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,3}", re.ASCII

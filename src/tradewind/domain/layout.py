@@ -44,15 +44,17 @@ RULES = (
     "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7",
     "TAKER_FEE_E7",
     "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS",
-    "BARS_ONLY", "BOOK_DEPTH", "DEMOTION", "TRADING_STATUS",
+    "BARS_ONLY", "BOOK_DEPTH", "DEMOTION", "TRADING_STATUS", "PEGGED",
 )  # fmt: skip
 (
     VENUE, BASE, QUOTE_ASSET, PAYOFF, PROOF, GROUP, TICK, LOT, MIN_QUANTITY, MIN_NOTIONAL, MAKER_FEE_E7, TAKER_FEE_E7,
     COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY,
-    BOOK_DEPTH, DEMOTION, TRADING_STATUS,
+    BOOK_DEPTH, DEMOTION, TRADING_STATUS, PEGGED,
 ) = range(len(RULES))  # fmt: skip
 N_RULES = 32
 # DEMOTION: how far below A the best grade lies that a source may lend (0: fully trusted). TRADING_STATUS: 0 where it trades.
+# PEGGED: 1 where the base, 2 where the quote is held at one reporting unit by a promise (a stablecoin); 3: both.
+OFF_PAR = 0.02  # a stablecoin that two witnesses see so far off (ratio) is only reduced; it is whole again at half of that
 
 # Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in reporting units.
 LIMITS = (
@@ -116,6 +118,7 @@ CLOCK = np.dtype(
         ("fault_at", i8), ("n_rows", i8),
         ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
         ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8), ("unsized", i8),
+        ("n_off_par", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
@@ -136,15 +139,16 @@ SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", 
 # TRUST: anchor is the group's reference when the touch last moved, stride how far it moved then (price units), doubted the
 # jump that waits for confirmation, stretch and span_ns what a source of bars is granted, told the verdicts of this episode
 # (bits), blame the last of them. Once a second: usual, the running median of its distance from the reference (bp); reach, the
-# distance it is granted (bp); weight, of its vote; quality in [0, 1]; trusted with hysteresis. lag_ns: usual ts_local minus
-# ts_venue. last_trade: its id; heard_trades: which of the 63 before it were heard (bits); n_old: how many were told again.
+# distance it is granted (bp), grace the part of it that broken pegs explain; weight, of its vote; quality in [0, 1]; trusted
+# with hysteresis. lag_ns: usual ts_local minus ts_venue. last_trade: its id; heard_trades: which of the 63 before it were
+# heard (bits); n_old: how many were told again.
 TRUST = np.dtype(
     [
         ("score", f8), ("deviation", f8), ("anchor", f8), ("doubted", f8), ("stretch", f8),
         ("usual", f8), ("reach", f8), ("stride", f8), ("weight", f8), ("quality", f8),
         ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8), ("patience_ns", i8), ("lag_ns", i8), ("odd_since", i8),
         ("mark_price", f8), ("mark_ns", i8), ("longest_ns", i8), ("last_trade", i8), ("heard_trades", i8), ("n_old", i8),
-        ("blame", i8), ("trusted", i8), ("quoted_off", i8),
+        ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8),
     ]
 )  # fmt: skip
 GROUPED = np.dtype(
@@ -171,12 +175,16 @@ GROUPED = np.dtype(
         ("habit", f8),
         ("restless", f8),
         ("n_settled", i8),
+        ("pegged", i8),
+        ("strain", f8),
+        ("off_par", i8),
     ]
 )  # one group an asset: all instruments with that base; its reference is the asset's rate in the reporting currency.
 # pull: the votes' weights, voice: whose they are, shared: whether a venue has several; scatter: median distance of the votes
 # from the reference (ratio); unrest: how far the reference moved between two looks of late, from `former` on (ratio);
 # implied: the asset's rate as the pairs quoted in it (n_quoted) tell it; habit: its mean of late, from which it strays by
-# `restless` (ratio), after n_settled looks; lesser: 1 where a member may not lend every grade
+# `restless` (ratio), after n_settled looks; lesser: 1 where a member may not lend every grade;
+# pegged: 1 where it should be worth one, strain: how far two witnesses saw it from there of late (ratio), off_par: too far
 MAX_MEMBERS = 8
 BARS = np.dtype(
     [

@@ -61,6 +61,7 @@ TABLE_FULL = 99
 RANGE_EXCEEDED = 100
 NO_RIGHT = 101
 NOT_TRADING = 102
+OFF_PEG = 103
 
 # Verdicts of truth -------------------------------------------------------------------------------------------------------
 HOLE_IN_STREAM = 120
@@ -176,6 +177,7 @@ SENTENCES = {
     NO_RIGHT: "the strategy has no right to trade this instrument",
     NOT_TRADING: "the venue does not trade it now (status {measured:g}: 1 halt, 2 post only, 3 cancel only, 4 limit only, 5 reduce "
     "only, 6 delisted)",
+    OFF_PEG: "a stablecoin it depends on stood {measured:.2%} off its peg, limit {threshold:.2%}: only reducing is allowed",
     HOLE_IN_STREAM: "the stream does not continue: {measured:g} rows missing or told again, threshold {threshold:g}",
     CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} ids missing, threshold {threshold:g}",
     CHECKSUM_WRONG: "the book's checksum is {measured:.0f}, the venue's {threshold:.0f}",

@@ -31,7 +31,7 @@ from tradewind.domain.codes import (
     WOKEN,
 )
 from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
-from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, PRICE_MOVED, TABLE_FULL
+from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, OFF_PEG, PRICE_MOVED, TABLE_FULL
 from tradewind.execution import orders
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.market import bars, belief, books, consensus, truth, watch
@@ -285,6 +285,8 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 def mark(s: Any, out: Any) -> None:
     """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
     watch.watch(s, out)
+    if s.clock.n_off_par != 0 and s.fact.ids.n_open > 0:
+        shelter(s, out)
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:
@@ -348,6 +350,15 @@ def cancel_all(s: Any, out: Any) -> None:
             continue
         if s.fact.ladder.rung >= CANCEL_ONLY or review.adds_risk(s, o):
             facts.apply(s, orders.cancel(s, o, LADDER_CANCEL, out))
+
+
+@called
+def shelter(s: Any, out: Any) -> None:
+    """Takes back what would add risk in a stablecoin that lost its peg."""
+    for slot in range(s.fact.order.size):
+        o = s.fact.order[slot]
+        if orders.cancellable(o) and has_room(s, out) and review.is_unpegged(s, o.instrument) and review.adds_risk(s, o):
+            facts.apply(s, orders.cancel(s, o, OFF_PEG, out))
 
 
 @compiled

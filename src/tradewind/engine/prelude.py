@@ -15,7 +15,7 @@ import numpy as np
 from ..analytics import signals
 from ..domain import codes, layout
 from ..domain.errors import BadUse
-from ..domain.instruments import MONEY, MONEY_EXPONENT, Instrument
+from ..domain.instruments import MONEY, MONEY_EXPONENT, STABLECOINS, Instrument
 from ..domain.rows import ROW, Rows
 from ..kernel.certificate import cost_ratio
 from ..strategy import selector
@@ -175,9 +175,17 @@ class Prelude:
             layout.BARS_ONLY: int(s.bars_only),
             layout.BOOK_DEPTH: s.book_depths.get(x.symbol, 0),
         }  # fmt: skip
-        unusual = {layout.DEMOTION: max(codes.GRADE_A - x.grade_cap, 0), layout.TRADING_STATUS: x.status}
+        unusual = {
+            layout.DEMOTION: max(codes.GRADE_A - x.grade_cap, 0), layout.TRADING_STATUS: x.status,
+            layout.PEGGED: int(self._is_pegged(x.base)) + 2 * int(self._is_pegged(x.quote)),
+        }  # fmt: skip
         for ref, value in {**rules, **{ref: value for ref, value in unusual.items() if value}}.items():
             self._add(codes.RULE, instrument=i, ref=ref, value=value)
+
+    def _is_pegged(self, asset: str) -> bool:
+        """Whether an asset should be worth one of the reporting currency."""
+        reporting = self.setup.reporting
+        return asset in STABLECOINS and asset != reporting and reporting in STABLECOINS | {"USD"}
 
     def _limits(self) -> None:
         m = self.setup.limits

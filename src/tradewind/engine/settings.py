@@ -30,6 +30,7 @@ from tradewind.domain.layout import (
     N_PARAMETERS,
     N_TUNING,
     N_WORDS,
+    PEGGED,
     PRICE_SCALE_E9,
     QUOTE_ASSET,
     REPORTING,
@@ -125,8 +126,18 @@ def adopt_rule(s: Any, row: Any) -> None:
             s.trust[i].lag_ns = NEVER
             s.trust[i].usual = watch.FIRST_USUAL_BP
             consensus.census(s, i)
+    if row.ref == PEGGED:
+        adopt_peg(s, i, row.value)
     if s.fact.rule[i, DEMOTION] > 0:
         s.group[s.fact.rule[i, BASE]].lesser = 1
+
+
+@called
+def adopt_peg(s: Any, i: int, which: int) -> None:
+    if which & 1:
+        s.group[s.fact.rule[i, BASE]].pegged = 1
+    if which & 2:
+        s.group[s.fact.rule[i, QUOTE_ASSET]].pegged = 1
 
 
 @compiled

@@ -1,7 +1,8 @@
 """What the machine makes of each raw row: taken, refused (and why), or told twice.
 
-There is no second truth. A small page is composed around the machine's own step, without strategies: it feeds every row as
-backtest and paper do and writes down its fate. Depth and quotes are judged as whole messages, as the machine judges them.
+There is no second truth. A small page is composed around the machine's own step, with nobody to trade: it feeds every row as
+backtest and paper do and writes down its fate. Depth and quotes are judged as whole messages, as the machine judges them. A
+source that stands off the others is doubted (verdict, trust, quality); its row is refused only where no market can stand so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import Rows, rows
 from tradewind.engine.compose import Composition, Machine
-from tradewind.engine.prelude import Prelude, Setup
+from tradewind.engine.prelude import Prelude, Setup, StrategySetup
 from tradewind.engine.snapshot import fresh_state
 
 TAKEN, TWICE = 0, -1  # fates; every other is a code of domain.reasons
@@ -33,11 +34,12 @@ STALE_NS = 10 * codes.SECOND
 PAGE = '''"""Generated: the fate of every row."""
 
 from tradewind.domain.codes import BAR, DEPTH, EMPTY, LAST, MARKPRICE, OBSERVATION, QUOTE, RESYNC, SNAPSHOT, TRADE, VERDICT
-from tradewind.domain.layout import BARS_ONLY
+from tradewind.domain.layout import BARS_ONLY, JUMP_BP
 from tradewind.domain.reasons import (
     BAD_PRICE, BAD_QUANTITY, BOOK_NOT_SYNCED, BROKEN_BAR, HOLE_IN_STREAM, IMPOSSIBLE_JUMP, OLD_MESSAGE,
 )
 from tradewind.kernel.jit import called, compiled, entry
+from tradewind.market.consensus import strayed
 from tradewind.market.truth import MOST_UNITS, REMEMBERED, SEQ_MASK, TORN
 
 from .machine import catch_up, on_row
@@ -131,8 +133,18 @@ def of_quote(s, row):
     if s.quoted[i].id == TORN:
         return HOLE_IN_STREAM
     if s.book[i].fed_by < 0 and s.top[i].good == 0:
-        return s.top[i].suspect
+        return false_price(s, i)
     return 0
+
+
+@called
+def false_price(s, i):
+    """Why a price that is not believed is false itself; 0 where only its source is doubted: it may stand off, and was traded."""
+    trust = s.trust[i]
+    if strayed(s.top[i]):
+        limit = max(float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch), trust.grace)
+        return s.top[i].suspect if trust.deviation > limit else 0
+    return s.top[i].suspect
 
 
 @compiled
@@ -143,7 +155,7 @@ def of_bar(s, row):
     if (value >> 32) < 0 or (value & 0x80000000) != 0 or low <= 0 or row.quantity < 0:
         return BROKEN_BAR
     if s.fact.rule[row.instrument, BARS_ONLY] and s.top[row.instrument].good == 0:
-        return s.top[row.instrument].suspect
+        return false_price(s, row.instrument)
     return 0
 '''
 
@@ -156,7 +168,7 @@ class Judge(Machine):
             instruments=_power(n_instruments, 32), sources=_power(n_sources, 128), venues=16, assets=_power(2 * n_instruments, 64),
             strategies=1, orders=8, layers=1, resting=8, flight=8,
         )  # fmt: skip
-        super().__init__(Composition(strategies=(), capacity=capacity), compiled=compiled, cache=cache)
+        super().__init__(Composition(strategies=("python",), capacity=capacity), compiled=compiled, cache=cache)
         self.build = hashlib.sha256((self.build + PAGE).encode()).hexdigest()[:16]
 
     def _write(self, folder: Path) -> None:
@@ -207,7 +219,7 @@ class Sieve:
         setup = Setup(
             instruments=self.instruments,
             reporting=_reporting(self.instruments),
-            strategies=(),
+            strategies=[StrategySetup(instruments=tuple(range(len(self.instruments))))],  # with rights, so that time passes
             bars_only=bars_only,
             stale_ns=3 * max(lengths, default=codes.MINUTE) if bars_only else STALE_NS,
             book_depths={str(k): int(v) for k, v in (self._notes.get("book_depth") or {}).items()},

@@ -90,6 +90,8 @@ def confirmed(s: Any, i: int, mid: float) -> bool:
     top = s.top[i]
     trust = s.trust[i]
     jump = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, trust.stretch)
+    if trust.stride <= (jump + trust.grace * 1e-4) * top.mid and trust.grace > 0.0:
+        return True
     g = s.group[s.fact.rule[i, BASE]]
     scale = top.scale * s.group[s.fact.rule[i, QUOTE_ASSET]].reference
     others = 0
@@ -208,6 +210,8 @@ def quarrel(s: Any, i: int, out: Any) -> None:
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
     apart = (g.band_high - g.band_low) / g.band_low
+    if apart * 1e4 <= trust.grace:
+        return
     stepped = trust.stride > STEP_SHARE * apart * top.mid
     if trust.span_ns == 0:
         stepped = stepped and trust.moved_ns == s.clock.now
@@ -248,7 +252,7 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
         due = stepped or now - trust.off_since >= OFF_NS
     else:
         due = top.ts < now < top.ts + trust.span_ns
-    if off > jump or (due and consensus.agreeing(s, i, trust.reach * 1e-4) >= 2):
+    if off > max(jump, trust.reach) or (due and consensus.agreeing(s, i, trust.reach * 1e-4) >= 2):
         trust.off_since = now
         g = s.group[s.fact.rule[i, BASE]]
         stood = now - trust.moved_ns
@@ -296,7 +300,7 @@ def trim(s: Any, i: int, f: int, before: float, out: Any) -> None:
 def trimmed(s: Any, i: int, f: int, before: float, out: Any) -> None:
     """The part of `trim` that is seldom needed."""
     b = s.bar[i, f]
-    jump = float(s.fact.rule[i, JUMP_BP]) * max(1.0, s.trust[i].stretch)
+    jump = float(s.fact.rule[i, JUMP_BP]) * max(1.0, s.trust[i].stretch) + s.trust[i].grace
     most = 1.0 + jump * 1e-4
     close = float(b.c_close)
     g = s.group[s.fact.rule[i, BASE]]

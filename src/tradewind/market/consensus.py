@@ -15,7 +15,7 @@ is what the others alone would agree on (`lower`).
 from typing import Any
 
 from ..domain.codes import GRADE_A, GRADE_B, GRADE_C, GRADE_NONE, SYNCED
-from ..domain.layout import BASE, DEMOTION, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET, VENUE
+from ..domain.layout import BARS_ONLY, BASE, DEMOTION, JUMP_BP, MAX_MEMBERS, OFF_PAR, QUOTE_ASSET, VENUE
 from ..domain.reasons import DISTRUSTED, FROZEN_FEED, IMPOSSIBLE_JUMP, OFF_CONSENSUS
 from ..kernel.jit import called, compiled
 
@@ -26,6 +26,9 @@ IMPLIED = -1  # voices that are no venue's
 HABIT = -2
 SETTLING = 60  # looks until a currency has a habit
 HABIT_LOOKS = 600  # over which it is the mean
+PEG_LOST = 5e-3  # a peg (ratio) that two witnesses saw so far off is broken: what it lost is granted to whatever it prices
+PEG_MEMORY = 1.0 / 3600.0  # of the strain fades a look; bars are fewer
+PEG_MEMORY_BARS = 1.0 / 60.0
 CALM = 5e-4  # a currency whose rate strays further from its habit (ratio, mean) has none
 
 
@@ -74,7 +77,7 @@ def update(s: Any, i: int) -> None:
                 n += 1
                 sure += s.top[j].good
     if g.shared != 0:
-        share(g, n)
+        divide(g, n)
     tolerance = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, s.trust[i].stretch)
     conclude(g, n, sure, tolerance, s.clock.now)
     if g.n_quoted != 0:
@@ -228,6 +231,50 @@ def imply(s: Any) -> None:
                 conclude(g, n, close, tolerance, s.clock.now)
 
 
+@called
+def strains(s: Any) -> None:
+    """How far each stablecoin stands from par by two witnesses: two sources of its own, or one and a pair quoted in it.
+
+    A single one may lie. A venue that lies with all it has lets its pairs say the opposite of its source, and pairs of one venue
+    alone are no witness. Once a second; spends the votes of other groups.
+    """
+    fades = PEG_MEMORY_BARS if s.fact.rule[0, BARS_ONLY] != 0 else PEG_MEMORY
+    s.clock.n_off_par = 0
+    for q in range(s.clock.n_assets):
+        g = s.group[q]
+        if g.pegged != 0:
+            now = max(witnessed(s, q, -1.0), witnessed(s, q, 1.0))
+            g.strain = max(now, g.strain * (1.0 - fades))
+            g.off_par = int(g.strain > (0.5 * OFF_PAR if g.off_par != 0 else OFF_PAR))
+            s.clock.n_off_par += g.off_par
+
+
+@called
+def witnessed(s: Any, q: int, side: float) -> float:
+    """How far above (side 1) or below (-1) par two witnesses see asset q, a ratio; 0 where they do not."""
+    first = 0.0
+    second = 0.0
+    pair = 0.0
+    for j in range(s.clock.n_instruments):
+        if not heard(s, j):
+            continue
+        if s.fact.rule[j, BASE] == q:
+            off = side * (worth_of(s, j) - 1.0)
+            second = max(second, min(first, off))
+            first = max(first, off)
+        elif s.fact.rule[j, QUOTE_ASSET] == q:
+            x = elsewhere(s, s.fact.rule[j, BASE], q)
+            if x > 0.0:
+                pair = max(pair, side * (x / (0.5 * float(s.top[j].bid + s.top[j].ask) * s.top[j].scale) - 1.0))
+    return max(second, min(first, pair))
+
+
+@compiled
+def lost(g: Any) -> float:
+    """What a broken peg lost, a ratio; 0 where it holds, or there is none."""
+    return float(g.strain) if g.strain > PEG_LOST else 0.0
+
+
 @compiled
 def alone(s: Any, i: int) -> bool:
     """Whether time by itself changes no reference here: a lone source that quotes the reporting currency and is not silent."""
@@ -261,7 +308,7 @@ def elsewhere(s: Any, base: int, quoted: int) -> float:
                 place(g, n, x, s.trust[j].weight, s.fact.rule[j, VENUE])
                 n += 1
     if g.shared != 0:
-        share(g, n)
+        divide(g, n)
     return median_of(g, n) if n > 0 else 0.0
 
 
@@ -280,7 +327,7 @@ def place(g: Any, n: int, x: float, weight: float, voice: int) -> None:
 
 
 @called
-def share(g: Any, n: int) -> None:
+def divide(g: Any, n: int) -> None:
     """The votes of one voice share one weight."""
     for k in range(n):
         same = 0

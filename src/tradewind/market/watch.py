@@ -37,6 +37,7 @@ SURE = 0.99
 LONE_QUALITY = 0.8  # at best, of a source nobody confirms
 QUOTE_NS = 5 * SECOND  # book and best quote may differ for so long
 LASTING = (1 << (OFF_CONSENSUS - HOLE_IN_STREAM)) | (1 << (FROZEN_FEED - HOLE_IN_STREAM)) | (1 << (DISTRUSTED - HOLE_IN_STREAM))
+PEG_TIMES = 2.0  # what a broken peg lost is granted twice: venues fall one after another, and further than they stay
 LOOK_NS = SECOND  # from one watch to the next
 WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
 
@@ -63,6 +64,7 @@ def watch(s: Any, out: Any) -> None:
     if alone == s.clock.n_instruments:
         return  # nobody to compare with
     consensus.imply(s)
+    consensus.strains(s)
     consensus.renew(s)
     for q in range(s.clock.n_assets):
         g = s.group[q]
@@ -119,7 +121,9 @@ def grant(s: Any, i: int) -> None:
         trust.usual = min(max(usual, LEAST_USUAL_BP), jump)
     unrest = (g.unrest + s.group[s.fact.rule[i, QUOTE_ASSET]].unrest) * 1e4 * min(max(trust.stretch, 1.0), UNREST_TIMES)
     reach = max(USUAL_TIMES * max(trust.usual, g.scatter * 1e4), unrest)
-    trust.reach = min(max(reach, OFF_SHARE * jump), jump * max(1.0, trust.stretch))
+    torn = consensus.lost(g) + consensus.lost(s.group[s.fact.rule[i, QUOTE_ASSET]])
+    trust.grace = PEG_TIMES * torn * 1e4
+    trust.reach = max(min(max(reach, OFF_SHARE * jump), jump * max(1.0, trust.stretch)), trust.grace)
 
 
 @compiled

@@ -27,6 +27,7 @@ from ..domain.layout import (
     MIN_GRADE,
     MIN_NOTIONAL,
     MIN_QUANTITY,
+    OFF_PAR,
     PAYOFF,
     QUOTE_ASSET,
     TAKER_FEE_E7,
@@ -49,6 +50,7 @@ from ..domain.reasons import (
     NOT_TRADING,
     NOTIONAL_TOO_LARGE,
     NOTIONAL_TOO_SMALL,
+    OFF_PEG,
     POSITION_LIMIT,
     PRICE_OFF_TICK,
     PRICE_OUTSIDE_COLLAR,
@@ -74,6 +76,8 @@ def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
         return reason
     lessens = reduces(s, k, i, side, quantity)
     reason = collared(s, k, i, side, price, lessens)
+    if reason == 0 and not lessens:
+        reason = at_par(s, k, i)
     if reason == 0:
         reason = affordable(s, k, i, side, price, quantity)
     if reason == 0 and not lessens:
@@ -169,6 +173,22 @@ def collared(s: Any, k: int, i: int, side: int, price: int, lessens: bool) -> in
     off = (float(price) * s.top[i].scale * rate - g.reference) / g.reference * 1e4
     if (off > collar and side == BUY) or (off < -collar and side != BUY):
         return limits.note(s, k, i, PRICE_OUTSIDE_COLLAR, off, collar)
+    return 0
+
+
+@compiled
+def is_unpegged(s: Any, i: int) -> bool:
+    """Whether a stablecoin that instrument i is, or is priced in, stands too far off its peg."""
+    return bool(s.group[s.fact.rule[i, BASE]].off_par + s.group[s.fact.rule[i, QUOTE_ASSET]].off_par != 0)
+
+
+@compiled
+def at_par(s: Any, k: int, i: int) -> int:
+    """What depends on a stablecoin that lost its peg may only be reduced, whatever the ladder says."""
+    if s.clock.n_off_par != 0 and is_unpegged(s, i):
+        strain = max(s.group[s.fact.rule[i, BASE]].strain, s.group[s.fact.rule[i, QUOTE_ASSET]].strain)
+        most = OFF_PAR
+        return limits.note(s, k, i, OFF_PEG, strain, most)
     return 0
 
 
