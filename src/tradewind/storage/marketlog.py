@@ -205,14 +205,13 @@ class MarketLog:
     def _take_tail(self, tail: Tail) -> None:
         for part in tail.rows:
             self._keep(self._words_of(part))
+        size = tail.whole
         if tail.old and self._filled:
-            files.write_whole(tail.path, b"".join(self._frame()), self._disk)
-            self._tail_fd, self._tail_size = (
-                open_to_append(tail.path, tail.path.stat().st_size, self._disk),
-                tail.path.stat().st_size,
-            )
-        elif tail.size:
-            self._tail_fd, self._tail_size = open_to_append(tail.path, tail.whole, self._disk), tail.whole
+            frame = b"".join(self._frame())
+            files.write_whole(tail.path, frame, self._disk)
+            size = len(frame)
+        if tail.size:
+            self._tail_fd, self._tail_size = open_to_append(tail.path, size, self._disk), size
         self._crc = zlib.crc32(self._coder.view[: self._coder.size])
         self._flushed, self._written = self._filled, self._coder.size
 
