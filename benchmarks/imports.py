@@ -84,10 +84,9 @@ def jobs(data: Path, folder: Path) -> Iterator[Job]:
         if source.stat().st_size > 4_000:
             yield f"cryptofeed {source.name.removesuffix('.txt.zst')}", "cryptofeed", [capture(source, folder)]
     yield "ohlcv parquet, eleven files", "ohlcv", [bars / "1m_2023-03_depeg"]
-    yield "ohlcv feather, one file", "ohlcv", [bars / "freqtrade_5m_2018-01/ETH_BTC-5m.feather"]
+    yield "ohlcv feather, seven files", "ohlcv", [bars / "freqtrade_5m_2018-01"]
     yield "ohlcv csv, bitfinex", "ohlcv", [bars / "bitfinex_1m/BTCUSD_2013.csv.gz"]
-    for name in ("Gemini", "Kraken", "Bitstamp", "Binance"):
-        yield f"ohlcv csv, {name.lower()}", "ohlcv", [next((bars / "hourly_multi_venue").glob(f"{name}_BTC*1h*"))]
+    yield "ohlcv csv, eleven hourly files", "ohlcv", sorted((bars / "hourly_multi_venue").glob("*_1h_*"))
 
 
 def measure(job: Job, runs: int, folder: Path) -> str:

@@ -57,6 +57,13 @@ class Join:
         self._hold(previous, last, rows)
         return Verdict.BREAK
 
+    def follows(self, previous: int, last: int) -> bool:
+        """Takes the diff that continues a joined chain, the usual one; False, and nothing changed, for any other."""
+        if not self.joined or self._fresh or previous != self.last_id or last <= previous:
+            return False
+        self.last_id = last
+        return True
+
     def snapshot(self, last: int) -> tuple[bool, list[Rows]]:
         """(is it passed on, the diffs held for it that come after it). One older than the joined book is not."""
         if self.joined and last < self.last_id:
@@ -98,7 +105,6 @@ class Joins:
             instrument = instruments[index]
             if only is not None and instrument not in only:
                 continue
-            start, end = int(starts[index]), int(starts[index + 1])
             join = self._joins.get(instrument)
             if join is None:
                 join = self._joins[instrument] = Join()
@@ -106,9 +112,13 @@ class Joins:
             if not heads[index, MARKS] & codes.SNAPSHOT:
                 chained = only is None or only[instrument]
                 previous = int(heads[index, VALUE]) if chained else join.last_id
+                if join.follows(previous, last):
+                    continue
+                start, end = int(starts[index]), int(starts[index + 1])
                 if join.diff(previous, last, rows[start:end]) in (Verdict.HOLD, Verdict.DROP):
                     keep[start:end] = False
                 continue
+            start, end = int(starts[index]), int(starts[index + 1])
             rejoined = join.snapshots > 0
             passed, released = join.snapshot(last)
             if not passed:
