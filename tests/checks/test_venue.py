@@ -18,6 +18,7 @@ from tradewind.checks import hostile, sandbox, venue
 from tradewind.domain.errors import BadUse
 from tradewind.domain.rows import Rows
 from tradewind.runtime.check import check
+from tradewind.runtime.doctor import _unconfirmed
 from tradewind.runtime.live_source import symbols_of, venues_of
 from tradewind.runtime.options import CheckOptions
 from tradewind.venues import plugins
@@ -48,6 +49,7 @@ def subject() -> venue.Subject:
 
 
 def test_the_worked_example_passes_by_its_entry_point(lantern: str) -> None:
+    assert any(one.name.startswith("lantern: ") for one in _unconfirmed()), "doctor lists what a package takes for granted"
     found = check(CheckOptions(what=f"venue:{lantern}"))
     assert found["ok"], [one for one in found["checks"] if not one["ok"]]
     assert [one["name"] for one in found["checks"]] == [test.__name__ for test in venue.TESTS]

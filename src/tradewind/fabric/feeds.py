@@ -154,6 +154,7 @@ class Feed:
                 group.create_task(self._clock())
                 group.create_task(polling.poll(self))
                 group.create_task(polling.refresh_rules(self))
+                group.create_task(polling.interest(self))
                 group.create_task(comparing.compare(self))
         finally:
             await self.stop()

@@ -83,7 +83,8 @@ def page() -> str:
         "<!-- Made by tools/pages.py from src/tradewind/fabric/policy.py. Do not edit. -->", "",
         "A stream is in one condition at a time; only `SYNCED` is read by default. The table says what a condition of a capability",
         "means: the rung trading steps down to, over what, what the fabric does to get it back, and what may still be read. A pair",
-        "that is not in the table has no consequence of its own.", "",
+        "that is not in the table has no consequence of its own. A venue of the [bridge](bridge.md) has the same conditions and",
+        "consequences; beside them, in every condition, its sizes are those of grade C.", "",
         "| capability | condition | ladder | over | the fabric | readers may use |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for capability in CAPABILITIES:

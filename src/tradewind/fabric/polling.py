@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tradewind.domain import codes, layout
 from tradewind.domain import reasons as why
 from tradewind.domain.errors import BadData, TradewindError
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows, rows
-from tradewind.venues.adapter import DEPTH, TRADE, Answer
+from tradewind.venues.adapter import DEPTH, OPEN_INTEREST, TRADE, Answer
 
 from . import history
 from .lanes import BarLane, Lane
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RULES = (("tick", layout.TICK), ("lot", layout.LOT), ("min_quantity", layout.MIN_QUANTITY), ("min_notional", layout.MIN_NOTIONAL))
 CLOSED = (codes.STATUS_HALT, codes.STATUS_DELISTED)  # what still comes then is not the market
 RETELL_S = 2.0
+INTEREST_S = 60.0
 
 
 async def poll(feed: Feed) -> None:
@@ -54,11 +55,43 @@ async def _poll_one(feed: Feed, lane: Lane) -> None:
         _polled(lane)
         feed.desk.again(snapshot)
         feed.desk.flush()
-    elif lane.topic.channel == TRADE and lane.last_ts and not lane.filling and not isinstance(lane, BarLane):
+    elif lane.topic.channel == TRADE and _begun(feed, lane) and not lane.filling and not isinstance(lane, BarLane):
         lane.filling = True
         await history.fill(feed, lane)
         _polled(lane)
         feed.desk.flush()
+
+
+def _begun(feed: Feed, lane: Lane) -> bool:
+    """Whether it is known from when on trades are wanted; where ids do not count, from the first look on."""
+    if not lane.last_ts and not getattr(feed.adapter, "counts_trades", True):
+        lane.last_ts = feed.desk.time.now() + feed.desk.skew.offset_ns
+    return bool(lane.last_ts)
+
+
+async def interest(feed: Feed) -> None:
+    """Open interest, which no venue streams: once a minute, where it is followed and the venue tells it."""
+    lanes = [lane for lane in feed.lanes if lane.topic.channel == OPEN_INTEREST]
+    asked = getattr(feed.adapter, "ask_open_interest", None)
+    while lanes and asked is not None:
+        for lane in lanes:
+            try:
+                await _interest_of(feed, lane)
+            except TradewindError as error:
+                feed.note(error)
+                lane.tell(why.WENT_SILENT)
+        feed.desk.flush()
+        await asyncio.sleep(INTEREST_S)
+
+
+async def _interest_of(feed: Feed, lane: Lane) -> None:
+    adapter: Any = feed.adapter
+    ask = adapter.ask_open_interest(lane.topic)
+    if ask is None:
+        return
+    told = adapter.read_open_interest(lane.topic, await history.asked(feed, ask))
+    told["ts_local"] = feed.desk.stamp()
+    lane.take(told)
 
 
 def _polled(lane: Lane) -> None:

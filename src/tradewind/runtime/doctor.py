@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from tradewind.domain.errors import TradewindError
+from tradewind.venues import plugins
+from tradewind.venues.adapter import Fact
 from tradewind.venues.binance.facts import SPOT_FACTS, USDM_FACTS
 from tradewind.venues.coinbase.facts import FACTS as COINBASE_FACTS
 from tradewind.venues.facts import NAMES, guesses, shown
@@ -104,9 +106,19 @@ def _guesses(loaded: Loaded) -> list[Guess]:
 
 def _unconfirmed() -> Iterator[Guess]:
     tables = {"binance": SPOT_FACTS, "binance-usdm": USDM_FACTS, "kraken": KRAKEN_FACTS, "coinbase": COINBASE_FACTS}
-    for venue, facts in tables.items():
+    for venue, facts in (*tables.items(), *_of_plugins()):
         for name, fact in guesses(facts):
             yield Guess(f"{venue}: {NAMES.get(name, name)}", shown(fact), f"{fact.source} ({fact.date})")
+
+
+def _of_plugins() -> Iterator[tuple[str, Mapping[str, Fact]]]:
+    """The capability tables of installed packages' venues; one that cannot be loaded is said by `check venue:NAME`."""
+    for venue in plugins.installed():
+        try:
+            facts = plugins.adapter_of(venue).facts
+        except TradewindError as error:
+            facts = {"plug-in": Fact(value=error.what[:120], source="this installation", date="")}
+        yield venue, facts
 
 
 # The machine ---------------------------------------------------------------------------------------------------------------
