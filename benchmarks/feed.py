@@ -7,7 +7,7 @@ timed by the processor time of its process, so that other work on the machine co
 Prints every raw line, then one line a kind of message with our median, one by one and `together` (seven frames in one piece,
 what a wake-up brings at 50,000 a second), and for each peer how many times longer it takes than ours one by one (the median
 over turns of that turn's ratio), and as a table on stderr. Exit code 1 where a ratio is below what is promised. A turn takes
-about a minute and a half on a quiet machine.
+about two minutes.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Child:
     """A process of this file, kept on one core, whose lines can be waited for."""
 
     def __init__(self, arguments: list[str], core: int) -> None:
-        self.name = arguments[0].removeprefix("--")
+        self.name = {"--send": "sender", "--receive": "receiver"}[arguments[0]]
         command = [sys.executable, str(Path(__file__).resolve()), *arguments, "--core", str(core)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._lines: queue.Queue[str] = queue.Queue()
