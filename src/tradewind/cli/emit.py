@@ -80,7 +80,9 @@ class Emit:
         self.console().print(escaped(line), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, blocks: Sequence[Block]) -> None:
-        """Tables and words for a person."""
+        """Tables and words for a person; not where the answer was asked for as JSON: it says the same."""
+        if self.as_json:
+            return
         console = self.console()
         for block in blocks:
             if isinstance(block, str):
