@@ -16,7 +16,7 @@ from tradewind.venues.coinbase.importer import CoinbaseReader
 from tradewind.venues.cryptofeed.importer import CaptureImporter, CaptureReader
 from tradewind.venues.cryptofeed.voice import Captured
 from tradewind.venues.frames import FramesImporter
-from tradewind.venues.imported import Imported
+from tradewind.venues.imported import Imported, Streams
 from tradewind.venues.lines import Refusals
 from tradewind.venues.witness import Findings, Witness
 
@@ -141,8 +141,6 @@ def test_coinbase_frames_are_counted(shared_data: Path, tmp_path: Path) -> None:
     [b"{}", b"1618678132.1: {", b"1618678132.1: [1]", b"x" * 50, b"\xff", b'1618678132.1: [1,{"as":[["1"]]},"book-10","A/USD"]'],
 )
 def test_lines_that_are_nothing_are_refused(line: bytes) -> None:
-    from tradewind.venues.imported import Streams
-
     reader = CaptureReader(Path("x"), Streams(), Counter[str]())
     reader.rows(b"wss://ws.kraken.com <-> 1618678132.368463")
     with pytest.raises(BadData):
@@ -150,3 +148,19 @@ def test_lines_that_are_nothing_are_refused(line: bytes) -> None:
     coinbase = CoinbaseReader(Path("x"), Streams(), Counter[str]())
     with pytest.raises(BadData):
         coinbase.rows(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'1652459225.7: {"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"1","px":"1",'
+        b'"sz":"1","side":"buy","ts":"9652459225464"}]}',
+        b'9652459225.7: {"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"1","px":"1",'
+        b'"sz":"1","side":"buy","ts":"1652459225464"}]}',
+    ],
+)
+def test_times_beyond_64_bits_are_refused_by_name(line: bytes) -> None:
+    reader = CaptureReader(Path("x"), Streams(), Counter[str]())
+    reader.rows(b"wss://ws.okx.com:8443/ws/v5/public <-> 1652459224.5300605")
+    with pytest.raises(BadData, match="64 bits"):
+        reader.rows(line)

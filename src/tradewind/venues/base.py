@@ -183,8 +183,11 @@ def line(kind: int, at: At, marks: int = codes.WHOLE, **fields: int) -> Line:
 
 
 def table(lines: Sequence[Line]) -> Rows:
-    """Rows of lines."""
-    return np.array(lines, ROW) if lines else NO_ROWS
+    """Rows of lines. Raises BadData for a number or time beyond 64 bits."""
+    try:
+        return np.array(lines, ROW) if lines else NO_ROWS
+    except OverflowError as error:
+        raise BadData("a number or time beyond 64 bits", expected="what a market tells") from error
 
 
 def side_of(word: str, words: tuple[str, str]) -> int:

@@ -18,6 +18,7 @@ MAX_TEXT = 64  # characters of the longest number worth reading
 INT64_DIGITS = 18  # decimal digits that always fit an int64
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _POWERS = np.array([10**k for k in range(INT64_DIGITS + 1)], np.int64)
+MOST_DAYS = 100_000  # from 1970: beyond, ns do not fit 64 bits
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -84,7 +85,8 @@ def rfc3339_ns(text: str) -> int:
         day, clock = date.fromisoformat(text[:10]).toordinal() - _EPOCH_DAY, text[11:].removesuffix("Z")
         whole, _, fraction = clock.partition(".")
         hour, minute, second = (int(part) for part in whole.split(":"))
-        if text[10] != "T" or text[-1] != "Z" or not (hour < 24 and minute < 60 and second < 61) or len(fraction) > 9:
+        good = text[10] == "T" and text[-1] == "Z" and hour < 24 and minute < 60 and second < 61 and len(fraction) <= 9
+        if not good or not abs(day) < MOST_DAYS:
             raise ValueError
         return ((day * 24 + hour) * 60 + minute) * 60 * SECOND + second * SECOND + int(fraction.ljust(9, "0"))
     except (ValueError, IndexError) as error:

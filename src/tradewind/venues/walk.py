@@ -232,7 +232,7 @@ def _until(text: Any, at: int, stop: int) -> int:
 def _seconds(text: Any, at: int) -> tuple[int, int]:
     """(ns, end) of unix seconds with ten digits and one to nine decimals; end NO for anything else."""
     whole, end = _digits(text, at, 10)
-    if end != at + 10 or end + 1 >= len(text) or text[end] != 46:
+    if end != at + 10 or end + 1 >= len(text) or text[end] != 46 or whole >= LATEST // 1_000_000_000:
         return 0, NO
     start = end + 1
     part, end = _digits(text, start, 9)
@@ -353,7 +353,7 @@ def _field(text: Any, at: int, table: Words, op: int, pc: int) -> int:
         if op == O_INTEGER and table[pc + 2] > 0 and value >= table[pc + 2]:
             return NO
         if op == O_STAMP:
-            if value > LAST_STAMP:
+            if value > LAST_STAMP or LAST_STAMP // 1_000 <= value < STAMP_MICROSECONDS:
                 return NO
             value *= 1_000_000 if value < STAMP_MICROSECONDS else 1_000
         table[target] = value

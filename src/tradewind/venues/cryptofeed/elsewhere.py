@@ -29,7 +29,8 @@ from tradewind.venues.symbols import split_symbol
 OKX, BYBIT, BITSTAMP, KRAKEN_FUTURES = "okx", "bybit", "bitstamp", "kraken-futures"
 EIGHTS = (EXPONENT, EXPONENT)
 LATEST_MS = 10_000_000_000_000  # a stamp from here on is in µs
-Stamp = Annotated[int, Meta(ge=0, le=9_000_000_000_000_000)]
+LATEST_STAMP = 9_000_000_000_000_000
+Stamp = Annotated[int, Meta(ge=0, le=LATEST_STAMP)]
 Id = Annotated[int, Meta(ge=0, le=1 << 62)]
 _OKX_DATED = re.compile(r"([A-Z0-9]+)-([A-Z]+)-(SWAP|[0-9]{6})")
 _FUTURE = re.compile(r"(P|F)(I|F|V)_([A-Z0-9]+)(USD|EUR|USDT)(?:_([0-9]{6}))?")
@@ -38,9 +39,13 @@ _FUTURE = re.compile(r"(P|F)(I|F|V)_([A-Z0-9]+)(USD|EUR|USDT)(?:_([0-9]{6}))?")
 def _stamp(text: str) -> int:
     """ns of a text of unix ms or µs. Raises BadData."""
     value = one_unit(text, 0)
-    if not 0 <= value <= 9_000_000_000_000_000:
+    if not 0 <= value <= LATEST_STAMP:
         raise BadData("a time out of all reach", expected="unix ms or µs")
-    return value * (codes.MILLISECOND if value < LATEST_MS else codes.MICROSECOND)
+    return _ns(value)
+
+
+def _ns(stamp: int) -> int:
+    return stamp * (codes.MILLISECOND if stamp < LATEST_MS else codes.MICROSECOND)
 
 
 def _side(word: str) -> int:
@@ -351,7 +356,7 @@ class KrakenFutures(Captured):
             return NO_ROWS
         refuse_duplicates(frame)
         index, _ = self.known(_future(told.product_id), (told.product_id,))
-        stamp = (told.time if told.feed == "trade" else told.timestamp) * codes.MILLISECOND
+        stamp = _ns(told.time if told.feed == "trade" else told.timestamp)
         at = self.at(index, "trade" if told.feed == "trade" else "depth", stamp, ts_local)
         if told.feed == "trade":
             return base.table([base.trade(at, _side(told.side), (_text(told.price), _text(told.qty)), EIGHTS, told.seq)])

@@ -63,8 +63,8 @@ KRAKEN_V1: tuple[Layout, ...] = (
         ), ',"trade","', same(T), '"]',
     ],
     [
-        "[", symbol(Q, ","), ',{"a":["', _ASKS, PRICE, '",', NUMBER, ',"', QUANTITY, '"],', message_row(QUOTE),
-        '"b":["', _BIDS, PRICE, '",', NUMBER, ',"', QUANTITY, '"],', message_row(QUOTE), '"c":', _V1_TWO, ',"v":', _V1_TWO,
+        "[", symbol(Q, ","), ',{"a":["', _ASKS, PRICE, '",', integer(R_SINK), ',"', QUANTITY, '"],', message_row(QUOTE),
+        '"b":["', _BIDS, PRICE, '",', integer(R_SINK), ',"', QUANTITY, '"],', message_row(QUOTE), '"c":', _V1_TWO, ',"v":', _V1_TWO,
         ',"p":', _V1_TWO, ',"t":[', NUMBER, ",", NUMBER, '],"l":', _V1_TWO, ',"h":', _V1_TWO, ',"o":', _V1_TWO,
         '},"ticker","', same(Q), '"]', end(QUOTE, BIDS_FIRST),
     ],
@@ -91,8 +91,8 @@ _OKX_LEVELS = each('["', PRICE, '","', QUANTITY, '","', until('"'), '","', until
 OKX: tuple[Layout, ...] = (
     [
         '{"arg":{"channel":"books","instId":"', symbol(D), '"},"action":"', pick(R_SNAPSHOT, "update", "snapshot"),
-        '","data":[{"asks":', _ASKS, _OKX_LEVELS, ',"bids":', _BIDS, _OKX_LEVELS, ',"ts":"', stamp(), '","checksum":', NUMBER,
-        "}]}", copy(R_REF, R_TIME), end(DEPTH, IDS | BIDS_FIRST),
+        '","data":[{"asks":', _ASKS, _OKX_LEVELS, ',"bids":', _BIDS, _OKX_LEVELS, ',"ts":"', stamp(), '","checksum":',
+        maybe("-"), integer(R_SINK), "}]}", copy(R_REF, R_TIME), end(DEPTH, IDS | BIDS_FIRST),
     ],
     [
         '{"arg":{"channel":"trades","instId":"', symbol(T), '"},"data":', each(
