@@ -127,6 +127,7 @@ def worth(books: Books, mids: dict[int, float], rates: dict[int, float]) -> Any:
     s["fact"] = books.fact
     s["clock"]["n_assets"], s["clock"]["n_venues"] = 7, CAPACITY.venues
     s["clock"]["n_strategies"], s["clock"]["n_instruments"] = CAPACITY.strategies, len(MARKETS)
+    s["clock"]["n_contracts"] = 1
     for i, mid in mids.items():
         s["top"]["mid"][i] = mid
     for asset, rate in rates.items():

@@ -23,7 +23,8 @@ def bin_of(score: float) -> int:
 def assess(s: Any, i: int) -> None:
     """The confidence of instrument i's present signal."""
     g = s.signal[i]
-    c = s.calibration[bin_of(g.score)]
+    g.bin = bin_of(g.score)
+    c = s.calibration[g.bin]
     g.confidence = c.rate if c.n_seen > 0 else 0.5
 
 
@@ -38,6 +39,7 @@ def remember(s: Any, i: int) -> None:
     p.due = s.clock.now + g.horizon_ns
     p.price2 = s.top[i].bid + s.top[i].ask
     p.score = g.score
+    p.bin = g.bin
     at[1] += 1
 
 
@@ -46,10 +48,12 @@ def learn(s: Any, i: int) -> None:
     """Judges every forecast whose horizon is over."""
     at = s.forecast_at[i]
     now2 = s.top[i].bid + s.top[i].ask
-    while at[0] < at[1] and s.forecast[i, at[0] & (SLOTS - 1)].due <= s.clock.now:
+    while at[0] < at[1]:
         p = s.forecast[i, at[0] & (SLOTS - 1)]
+        if p.due > s.clock.now:
+            return
         if s.top[i].good != 0 and now2 != p.price2:
-            c = s.calibration[bin_of(p.score)]
+            c = s.calibration[p.bin]
             c.n_seen += 1
             c.sum_score += abs(p.score)
             c.hits += int((now2 > p.price2) == (p.score > 0.0))  # no branch: nobody can guess it

@@ -1,7 +1,7 @@
 """Signals: one score in [-1, 1] an instrument, with direction, horizon, confidence and the evidence it came from.
 
 score = squashed(Σ weight × input). Inputs are dimensionless: book imbalance, trade-flow imbalance, distance of the microprice
-and of the fast from the slow average, both in deviations of one horizon. The evidence is the input that carried most.
+and of the fast from the slow average, both in deviations of one horizon. The evidence is what each of them carried.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from ..kernel.maths import sqrt
 
 TUNING = {"w_imbalance": 0.6, "w_flow": 0.5, "w_micro": 0.5, "w_trend": 0.8, "horizon_s": 60.0}
 W_IMBALANCE, W_FLOW, W_MICRO, W_TREND, HORIZON = range(8, 13)  # columns of s.tuning
-EVIDENCE = ("nothing", "book imbalance", "trade flow", "microprice", "trend")  # what signal.evidence_at names
+EVIDENCE = ("nothing", "book imbalance", "trade flow", "microprice", "trend")
 
 
 @compiled
@@ -31,9 +31,11 @@ def renew(s: Any, i: int) -> None:
     if deviation > 0.0:
         micro = t[W_MICRO] * (m.microprice - mid) / deviation if m.microprice > 0.0 else 0.0
         trend = t[W_TREND] * (s.ema[i, 0].fast - s.ema[i, 0].slow) / deviation
-    x = book + tape + micro + trend
-    g.evidence_at = strongest(book, tape, micro, trend)
-    g.score = squashed(x)
+    g.book = book
+    g.tape = tape
+    g.micro = micro
+    g.trend = trend
+    g.score = squashed(book + tape + micro + trend)
     g.direction = 1 if g.score > 0.0 else -1 if g.score < 0.0 else 0
 
 
@@ -45,14 +47,7 @@ def squashed(x: float) -> float:
     return x * (27.0 + x * x) / (27.0 + 9.0 * x * x)
 
 
-@compiled
-def strongest(book: float, tape: float, micro: float, trend: float) -> int:
-    """Which input carried most of the score: an index into EVIDENCE."""
-    best = max(max(abs(book), abs(tape)), max(abs(micro), abs(trend)))
-    if best <= 0.0:
-        return 0
-    if abs(book) == best:
-        return 1
-    if abs(tape) == best:
-        return 2
-    return 3 if abs(micro) == best else 4
+def strongest(signal: Any) -> str:
+    """What carried most of a signal's score: a name of EVIDENCE."""
+    parts = [0.0, *(abs(float(signal[part])) for part in ("book", "tape", "micro", "trend"))]
+    return EVIDENCE[parts.index(max(parts))]

@@ -117,8 +117,8 @@ CLOCK = np.dtype(
         ("now", i8), ("next_due", i8), ("bar_due", i8), ("n_out", i8), ("wakes", i8), ("n_wanted", i8), ("fault", i8),
         ("fault_at", i8), ("n_rows", i8),
         ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
-        ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8), ("unsized", i8),
-        ("n_off_par", i8),
+        ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8), ("unsized", i8), ("mark_every", i8),
+        ("n_contracts", i8), ("n_off_par", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
@@ -137,7 +137,8 @@ SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", 
 # fed_by (BOOK): 0 nothing yet, the depth stream's source + 1, or -1 where best quotes are the touch
 # TOP: heard_from is the stream of the last touch.
 # TRUST: anchor is the group's reference when the touch last moved, stride how far it moved then (price units), doubted the
-# jump that waits for confirmation, stretch and span_ns what a source of bars is granted, told the verdicts of this episode
+# jump that waits for confirmation, stretch and span_ns what a source of bars is granted, jump_bp the rule's limit so
+# stretched, told the verdicts of this episode
 # (bits), blame the last of them. Once a second: usual, the running median of its distance from the reference (bp); reach, the
 # distance it is granted (bp), grace the part of it that broken pegs explain; weight, of its vote; quality in [0, 1]; trusted
 # with hysteresis. lag_ns: usual ts_local minus ts_venue. last_trade: its id; heard_trades: which of the 63 before it were
@@ -148,7 +149,7 @@ TRUST = np.dtype(
         ("usual", f8), ("reach", f8), ("stride", f8), ("weight", f8), ("quality", f8),
         ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8), ("patience_ns", i8), ("lag_ns", i8), ("odd_since", i8),
         ("mark_price", f8), ("mark_ns", i8), ("longest_ns", i8), ("last_trade", i8), ("heard_trades", i8), ("n_old", i8),
-        ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8),
+        ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8), ("jump_bp", f8),
     ]
 )  # fmt: skip
 GROUPED = np.dtype(
@@ -205,10 +206,14 @@ BARS = np.dtype(
     ]
 )  # the bar in the making, then the last closed one
 SIGNAL = np.dtype(
-    [("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("evidence_at", i8)]
-)
+    [
+        ("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("bin", i8),
+        ("book", f8), ("tape", f8), ("micro", f8), ("trend", f8),
+    ]
+)  # fmt: skip
+# bin: of the calibration its strength falls into; book, tape, micro, trend: what each input carried of the score
 CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8), ("rate", f8)])  # rate: hits of seen, shrunk to one half
-PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8)])
+PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8), ("bin", i8)])
 TIMER = np.dtype([("due", i8), ("every", i8)])
 TARGETED = np.dtype([("price", i8), ("quantity", i8), ("otype", i8), ("cause", i8), ("measured", f8), ("threshold", f8)])
 WANTED = np.dtype([("strategy", i8), ("instrument", i8)])

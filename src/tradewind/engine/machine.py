@@ -284,7 +284,8 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 @compiled
 def mark(s: Any, out: Any) -> None:
     """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
-    watch.watch(s, out)
+    if not watch.quiet(s):
+        watch.watch(s, out)
     if s.clock.n_off_par != 0 and s.fact.ids.n_open > 0:
         shelter(s, out)
     s.budget.equity = ledger.total_worth(s)

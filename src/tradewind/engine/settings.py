@@ -16,6 +16,7 @@ from tradewind.domain.codes import (
     RIGHT,
     RULE,
     SECOND,
+    SPOT,
     TARGET,
     TIMEFRAME_NS,
 )
@@ -30,6 +31,7 @@ from tradewind.domain.layout import (
     N_PARAMETERS,
     N_TUNING,
     N_WORDS,
+    PAYOFF,
     PEGGED,
     PRICE_SCALE_E9,
     QUOTE_ASSET,
@@ -40,7 +42,7 @@ from tradewind.domain.layout import (
 from tradewind.domain.reasons import FAULT_INSTRUMENT, FAULT_RULE, FAULT_SOURCE
 from tradewind.kernel.jit import called, compiled
 from tradewind.kernel.must import must
-from tradewind.market import bars, consensus, watch
+from tradewind.market import bars, consensus, truth, watch
 
 SELECT_PERIOD_S = 0  # column of s.tuning (strategy.selector)
 
@@ -110,9 +112,13 @@ def adopt_rule(s: Any, row: Any) -> None:
     elif row.ref == QUOTE_ASSET:
         s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
         s.group[row.value].n_quoted += 1
+    elif row.ref == PAYOFF:
+        s.clock.n_contracts = contracts(s)
     elif row.ref == STALE_NS:
         s.trust[i].patience_ns = row.value
+        s.trust[i].longest_ns += truth.SETTLED_NS  # the next bar finds its source's patience anew
     elif row.ref == JUMP_BP:
+        truth.limit_jumps(s, i)
         s.trust[i].reach = watch.OFF_SHARE * float(row.value)
     elif row.ref == BASE:
         s.clock.n_assets = max(s.clock.n_assets, row.value + 1)
@@ -138,6 +144,15 @@ def adopt_peg(s: Any, i: int, which: int) -> None:
         s.group[s.fact.rule[i, BASE]].pegged = 1
     if which & 2:
         s.group[s.fact.rule[i, QUOTE_ASSET]].pegged = 1
+
+
+@compiled
+def contracts(s: Any) -> int:
+    """How many instruments are no spot: what they would gain is part of what we own."""
+    found = 0
+    for i in range(s.clock.n_instruments):
+        found += int(s.fact.rule[i, PAYOFF] != SPOT)
+    return found
 
 
 @compiled
@@ -172,6 +187,7 @@ def adopt_right(s: Any, row: Any) -> None:
 @compiled
 def start(s: Any) -> None:
     now = s.clock.now
+    s.clock.mark_every = mark_period(s)
     if s.clock.bar_due == NEVER and s.frame_ns[0] > 0 and makes_bars(s):
         s.clock.bar_due = bars.next_end(s, now)
     s.clock.marked_due = min(s.clock.marked_due, last_mark(s))
@@ -197,8 +213,8 @@ def next_selection(s: Any) -> int:
 @compiled
 def next_mark(s: Any) -> int:
     """When equity, exposure and the sources are measured next: every second; where there are only bars, a second after each."""
-    due = s.clock.marked_due + mark_period(s)
-    return int(due if due > s.clock.now else last_mark(s) + mark_period(s))
+    due = s.clock.marked_due + s.clock.mark_every
+    return int(due if due > s.clock.now else last_mark(s) + s.clock.mark_every)
 
 
 @compiled
@@ -209,7 +225,7 @@ def mark_period(s: Any) -> int:
 @compiled
 def last_mark(s: Any) -> int:
     """The last moment of measuring up to now; a bar's other sources need a moment to have their say."""
-    period = mark_period(s)
+    period = s.clock.mark_every
     wait = SECOND if period > SECOND else 0
     return int((s.clock.now - wait) // period * period + wait)
 

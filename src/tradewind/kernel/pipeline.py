@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import AnnotateTypes
+from numba.core.typed_passes import AnnotateTypes, NativeLowering
+from numba.np import arrayobj
 
 from . import stages
 
@@ -124,6 +126,25 @@ class _MakeEntryLibrary(_MakeRoomLibrary):
         return super().run_pass(state)
 
 
+def _bare_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """Numba's `fix_integer_index` for a floor that never counts from the end: no look whether an index is negative."""
+    return context.cast(builder, index, kind, types.intp if kind.signed else types.uintp)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _BareLowering(NativeLowering):  # type: ignore[misc]
+    """Numba's lowering, with bare indices: every table is indexed many times a row."""
+
+    _name = "tradewind_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        usual, arrayobj.fix_integer_index = arrayobj.fix_integer_index, _bare_index
+        try:
+            return bool(super().run_pass(state))
+        finally:
+            arrayobj.fix_integer_index = usual
+
+
 class RoomCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's default pipeline with a room's library."""
 
@@ -132,6 +153,7 @@ class RoomCompiler(CompilerBase):  # type: ignore[misc]
     def define_pipelines(self) -> list[Any]:
         """The one nopython pipeline."""
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [(_BareLowering if made is NativeLowering else made, why) for made, why in pipeline.passes]
         pipeline.add_pass_after(self.maker, AnnotateTypes)
         pipeline.finalize()
         return [pipeline]

@@ -43,12 +43,19 @@ def finish(s: Any, i: int, k: int, end_ns: int) -> None:
     b.c_low = b.low
     b.c_close = b.close
     b.c_volume = b.volume
-    b.last_end = end_ns
-    ring = s.past[i, k]
-    ring[b.closed & (ring.size - 1)] = b.close
-    b.closed += 1
     b.volume = 0
     b.trades = 0
+    closed(s, i, k, end_ns)
+
+
+@compiled
+def closed(s: Any, i: int, k: int, end_ns: int) -> None:
+    """The closed bar of timeframe k is whole: its close joins the past ones."""
+    b = s.bar[i, k]
+    b.last_end = end_ns
+    ring = s.past[i, k]
+    ring[b.closed & (ring.size - 1)] = b.c_close
+    b.closed += 1
 
 
 @compiled
@@ -67,13 +74,12 @@ def take(s: Any, row: Any, k: int) -> None:
     i = row.instrument
     b = s.bar[i, k]
     value = row.value
-    b.open = row.ref
-    b.close = row.price
-    b.high = max(row.price, row.ref) + (value >> 32)
-    b.low = min(row.price, row.ref) - ((value & 0xFFFFFFFF) - ((value & 0x80000000) << 1))
-    b.volume = row.quantity
-    b.trades = 1
-    finish(s, i, k, row.ts_venue)
+    b.c_open = row.ref
+    b.c_high = max(row.price, row.ref) + (value >> 32)
+    b.c_low = min(row.price, row.ref) - ((value & 0xFFFFFFFF) - ((value & 0x80000000) << 1))
+    b.c_close = row.price
+    b.c_volume = row.quantity
+    closed(s, i, k, row.ts_venue)
 
 
 @compiled

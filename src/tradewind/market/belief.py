@@ -55,7 +55,7 @@ def believes(s: Any, i: int, out: Any) -> bool:
     if mid != top.mid:
         trust.stride = abs(mid - top.mid)
         if top.mid > 0.0:
-            most = float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch) * 1e-4 * top.mid
+            most = trust.jump_bp * 1e-4 * top.mid
             if trust.stride > most and not confirmed(s, i, mid):
                 return refuse(s, i, IMPOSSIBLE_JUMP, trust.stride / top.mid * 1e4, most / top.mid * 1e4, out)
         top.mid = mid
@@ -89,7 +89,7 @@ def confirmed(s: Any, i: int, mid: float) -> bool:
     """Whether a jump is real: somebody else stands there, and no more stayed behind; or, alone, it stood long enough."""
     top = s.top[i]
     trust = s.trust[i]
-    jump = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, trust.stretch)
+    jump = trust.jump_bp * 1e-4
     if trust.stride <= (jump + trust.grace * 1e-4) * top.mid and trust.grace > 0.0:
         return True
     g = s.group[s.fact.rule[i, BASE]]
@@ -234,7 +234,7 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
     top = s.top[i]
     trust = s.trust[i]
     now = s.clock.now
-    jump = float(s.fact.rule[i, JUMP_BP]) * max(1.0, trust.stretch)
+    jump = trust.jump_bp
     if top.suspect == OFF_CONSENSUS:
         if off > BACK_SHARE * trust.reach:
             trust.off_since = now
@@ -291,7 +291,7 @@ def marked(s: Any, row: Any, out: Any) -> None:
 def trim(s: Any, i: int, f: int, before: float, out: Any) -> None:
     """An extreme further than a jump from the close, the last middle and the reference is not used until others saw it."""
     b = s.bar[i, f]
-    most = 1.0 + float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, s.trust[i].stretch)
+    most = 1.0 + s.trust[i].jump_bp * 1e-4
     if float(b.c_high) > most * float(b.c_close) or float(b.c_low) * most < float(b.c_close):
         trimmed(s, i, f, before, out)
 
@@ -300,7 +300,7 @@ def trim(s: Any, i: int, f: int, before: float, out: Any) -> None:
 def trimmed(s: Any, i: int, f: int, before: float, out: Any) -> None:
     """The part of `trim` that is seldom needed."""
     b = s.bar[i, f]
-    jump = float(s.fact.rule[i, JUMP_BP]) * max(1.0, s.trust[i].stretch) + s.trust[i].grace
+    jump = s.trust[i].jump_bp + s.trust[i].grace
     most = 1.0 + jump * 1e-4
     close = float(b.c_close)
     g = s.group[s.fact.rule[i, BASE]]

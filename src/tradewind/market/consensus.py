@@ -64,7 +64,7 @@ def update(s: Any, i: int) -> None:
         return
     g = s.group[base]
     if g.n_members == 1:
-        believe(s, g, g.member[0])
+        believe(s, g, i)
         return
     n = 0
     sure = 0
@@ -78,7 +78,7 @@ def update(s: Any, i: int) -> None:
                 sure += s.top[j].good
     if g.shared != 0:
         divide(g, n)
-    tolerance = float(s.fact.rule[i, JUMP_BP]) * 1e-4 * max(1.0, s.trust[i].stretch)
+    tolerance = s.trust[i].jump_bp * 1e-4
     conclude(g, n, sure, tolerance, s.clock.now)
     if g.n_quoted != 0:
         settle(s, g, n, sure, tolerance)
@@ -163,15 +163,19 @@ def census(s: Any, i: int) -> None:
 def believe(s: Any, g: Any, j: int) -> None:
     """A lone source: what it says is the reference, unless it is doubted; most of what bars bring comes this way."""
     g.ts = s.clock.now
-    x = s.top[j].worth * s.group[s.fact.rule[j, QUOTE_ASSET]].reference if eligible(s, j) else 0.0
-    g.voters = int(x > 0.0)
-    if x > 0.0 and s.top[j].good != 0:
+    top = s.top[j]
+    quoted = s.group[s.fact.rule[j, QUOTE_ASSET]]
+    x = top.worth * quoted.reference
+    good = top.good != 0 and quoted.grade != GRADE_NONE  # a good touch is whole and doubted by nobody
+    if good and x > 0.0 and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns:
+        g.voters = 1
+        g.grade = GRADE_C
         g.reference = x
         g.band_low = x
         g.band_high = x
         g.dispersion = 0.0
-        g.grade = GRADE_C
     else:
+        g.voters = int(eligible(s, j))
         g.grade = GRADE_NONE
 
 

@@ -26,7 +26,7 @@ from ..domain.codes import (
     SYNCED,
     TIMEFRAME_NS,
 )
-from ..domain.layout import BARS_ONLY, PROOF, STALE_NS
+from ..domain.layout import BARS_ONLY, JUMP_BP, PROOF, STALE_NS
 from ..domain.reasons import (
     BAD_PRICE,
     BAD_QUANTITY,
@@ -56,6 +56,7 @@ REMEMBERED = 63  # trade ids before the last of which it is known whether they c
 ALL_HEARD = -1  # every bit: the last 64 trade ids were dense
 MANY_OLD = 256  # so many old trades in a row are no replay but a venue that counts anew
 LATE_BARS = 8  # a bar this many bars late is out of order, an older one is old news
+SETTLED_NS = 64  # a longest silence this close to one bar shrinks no further
 MOST_BARS = 60  # of silence a source of bars may get used to
 BACKWARD_NS = SECOND // 10  # a venue's stamps may jitter by less
 CLOCK_STEP_NS = 3 * SECOND // 4  # stamps further than this from their usual lag are a clock's, not the network's
@@ -377,6 +378,12 @@ def odd_bar(s: Any, row: Any, f: int, out: Any) -> bool:
 
 
 @compiled
+def limit_jumps(s: Any, i: int) -> None:
+    """How far the touch may jump at once: the rule's limit, wider for longer bars."""
+    s.trust[i].jump_bp = float(s.fact.rule[i, JUMP_BP]) * max(1.0, s.trust[i].stretch)
+
+
+@compiled
 def pace(s: Any, row: Any) -> None:
     """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly.
 
@@ -384,11 +391,14 @@ def pace(s: Any, row: Any) -> None:
     """
     trust = s.trust[row.instrument]
     span_ns = TIMEFRAME_NS[row.strategy]
+    gap = row.ts_local - s.top[row.instrument].ts
+    if trust.span_ns == span_ns and gap <= trust.longest_ns < span_ns + SETTLED_NS:
+        return
     if trust.span_ns != span_ns:
         trust.span_ns = span_ns
         trust.stretch = sqrt(float(span_ns) / float(MINUTE))
         trust.longest_ns = 3 * span_ns
-    gap = row.ts_local - s.top[row.instrument].ts
+        limit_jumps(s, row.instrument)
     if gap > trust.longest_ns and s.top[row.instrument].ts > 0:
         trust.longest_ns = min(gap, MOST_BARS * span_ns)
     else:

@@ -42,6 +42,17 @@ LOOK_NS = SECOND  # from one watch to the next
 WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
 
 
+@compiled
+def quiet(s: Any) -> bool:
+    """Whether a look at the sources would change nothing: each is alone, fresh and trusted, as where one venue gives bars."""
+    for i in range(s.clock.n_instruments):
+        trust = s.trust[i]
+        calm = trust.quality == LONE_QUALITY and trust.score > SURE and trust.told == 0
+        if not calm or s.clock.now - s.top[i].ts > trust.patience_ns or not consensus.alone(s, i):
+            return False
+    return True
+
+
 @called
 def watch(s: Any, out: Any) -> None:
     """Ages every source, judges again what stands, renews the references, then measures every source against them."""
@@ -123,7 +134,7 @@ def grant(s: Any, i: int) -> None:
     reach = max(USUAL_TIMES * max(trust.usual, g.scatter * 1e4), unrest)
     torn = consensus.lost(g) + consensus.lost(s.group[s.fact.rule[i, QUOTE_ASSET]])
     trust.grace = PEG_TIMES * torn * 1e4
-    trust.reach = max(min(max(reach, OFF_SHARE * jump), jump * max(1.0, trust.stretch)), trust.grace)
+    trust.reach = max(min(max(reach, OFF_SHARE * jump), trust.jump_bp), trust.grace)
 
 
 @compiled

@@ -127,7 +127,8 @@ def total_worth(s: Any) -> float:
             held = s.fact.ledger[CASH, venue, asset]
             if held != 0:
                 total += float(held) * 1e-8 * s.group[asset].reference
-    for i in range(s.clock.n_instruments):
-        if s.fact.rule[i, PAYOFF] != SPOT:
-            total += open_gain(s, i)
+    if s.clock.n_contracts != 0:
+        for i in range(s.clock.n_instruments):
+            if s.fact.rule[i, PAYOFF] != SPOT:
+                total += open_gain(s, i)
     return total

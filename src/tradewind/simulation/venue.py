@@ -171,7 +171,7 @@ def withdraw(v: Any, a: Any) -> None:
 def opens(v: Any, row: Any) -> None:
     """A bar is about to pass: what trades at its open is heard while the bar still lasts, not after its close."""
     lane = v.lane[row.instrument]
-    if v.schedule[row.instrument].bars_only != 0 and lane.n_rest[BUY] + lane.n_rest[SELL] > 0:
+    if lane.n_rest[BUY] + lane.n_rest[SELL] > 0 and v.schedule[row.instrument].bars_only != 0:
         matching.open_bar(v, row)
 
 
@@ -190,9 +190,9 @@ def before(v: Any, s: Any, row: Any) -> None:
         if lane.n_rest[own] > 0 and (row.price <= lane.near[own] if own == BUY else row.price >= lane.near[own]):
             v.clock.now = row.ts_local
             matching.sweep(v, row.instrument, own, row.price, row.quantity, 0)
-    elif kind == BAR and v.schedule[row.instrument].bars_only != 0:
-        v.clock.now = row.ts_local
-        if lane.n_rest[BUY] + lane.n_rest[SELL] > 0:
+    elif kind == BAR:
+        if lane.n_rest[BUY] + lane.n_rest[SELL] > 0 and v.schedule[row.instrument].bars_only != 0:
+            v.clock.now = row.ts_local
             matching.meet_bar(v, row)
 
 
