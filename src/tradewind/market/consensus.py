@@ -9,7 +9,7 @@ nothing. Where an asset's own sources disagree, or it has none, what the pairs q
 a second); then its habit, where it is a currency that has long stood still (`settle`).
 
 A source of less trust (rule DEMOTION: one that comes through the bridge) has a vote, but lends no grade above its own: the grade
-is what the others alone would agree on (`lower`).
+is what the others alone would agree on (`demote`).
 """
 
 from typing import Any
@@ -83,7 +83,7 @@ def update(s: Any, i: int) -> None:
     if g.n_quoted != 0:
         settle(s, g, n, sure, tolerance)
     if g.lesser != 0 and g.grade > GRADE_C:
-        lower(s, g, tolerance)
+        demote(s, g, tolerance)
 
 
 @called
@@ -119,7 +119,7 @@ def third(s: Any, g: Any, n: int, sure: int, tolerance: float, x: float, voice: 
 
 
 @called
-def lower(s: Any, g: Any, tolerance: float) -> None:
+def demote(s: Any, g: Any, tolerance: float) -> None:
     """The grade by the sources that may lend it: three venues for A, two for B; a lesser one agrees without lifting it."""
     full = 0
     good = 0
