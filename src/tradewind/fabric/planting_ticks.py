@@ -351,6 +351,7 @@ class Ticks:
         n = 1 if swap else 4  # some change nothing that a checksum covers
         first, second = found[firsts[0] : firsts[n]], found[firsts[n] : firsts[n + 1]]
         start, end = int(self.edit.rows["ts_local"][first[0]]), self.boundary(i, place.start_ns + 2 * codes.SECOND)
+        hard = swap or self._covered(i, start, int(self.edit.rows["ts_local"][second[0]]))
         if end < 0 or not self.heal(i, end):
             return None
         if swap:
@@ -362,7 +363,19 @@ class Ticks:
             self.edit.lost[first] = True
         else:
             self.edit.dropped[first] = True
-        return Planted(start_ns=start, end_ns=end, channel="depth")
+        return Planted(start_ns=start, end_ns=end, channel="depth", hard=hard)
+
+    def _covered(self, i: int, start: int, end: int) -> bool:
+        """Whether the venue's proof covers what changed in [start, end): ids cover all, a checksum the ten best levels a side."""
+        if self.edit.instruments[i].proof != codes.PROOF_CRC32:
+            return True
+        best = []
+        for ts in (start, end):
+            found = self.books.at_time(i, ts)
+            if found is None:
+                return False
+            best.append((sorted(found[0].items(), reverse=True)[:SHOWN], sorted(found[1].items())[:SHOWN]))
+        return best[0] != best[1]
 
     # Candles -----------------------------------------------------------------------------------------------------------------
 
