@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +11,20 @@ import pytest
 
 from machines import default_machine
 from tradewind.domain import codes
-from tradewind.domain.errors import BadUse
+from tradewind.domain.errors import BadData, BadUse
+from tradewind.runtime import live_paper as live_paper_module
+from tradewind.runtime import logged
 from tradewind.runtime.backtest import Result
-from tradewind.runtime.live_paper import ends, live_paper
+from tradewind.runtime.live_paper import live_paper
+from tradewind.runtime.live_rows import Ends
 from tradewind.runtime.live_source import Choice, known_source, symbols_of, venues_of
 from tradewind.runtime.options import PaperOptions, configured
 from tradewind.runtime.paper import paper
 from tradewind.runtime.planning import Plan
 from tradewind.runtime.record import Recorded, record
+from tradewind.runtime.recorder import Recorder
 from tradewind.runtime.replay import Replayer
+from tradewind.storage import marketlog
 from tradewind.storage.recording import Recording
 from tradewind.storage.tape import Tape
 
@@ -97,7 +103,11 @@ def test_a_live_journal_is_replayed_to_equal_commands(live: tuple[Path, Result])
 
 def test_a_live_run_is_taken_up_and_still_is_its_recording(live: tuple[Path, Result], tmp_path: Path) -> None:
     out, first = live
-    before = ends(Recording(out / "paper"))
+    ends = Ends(len(Recording(out / "paper").manifest.streams))
+    for part in Recording(out / "paper").segments():
+        ends.heard(part)
+    before = ends.by_stream()
+    assert len(before) > 10
     went_on = go(out, "3s")
     assert went_on.rows > first.rows
     tape = Recording(out / "paper")
@@ -108,6 +118,49 @@ def test_a_live_run_is_taken_up_and_still_is_its_recording(live: tuple[Path, Res
         mine = trades["ref"][trades["source"] == source]
         if last["kind"] == codes.TRADE:
             assert len(np.unique(mine)) == len(mine)
+
+
+def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots, pruning, a death between two of them: the curve goes on, old segments are gone, the machine is the same."""
+    monkeypatch.setattr(logged, "LEAST_SNAPSHOT_NS", codes.SECOND)
+    monkeypatch.setattr(marketlog, "SEGMENT_ROWS", 1 << 10)
+    monkeypatch.setattr(marketlog, "BLOCK_ROWS", 1 << 9)
+    kept = logged.Keeping(snapshot_ns=codes.SECOND, market_ns=codes.SECOND)
+    monkeypatch.setattr(live_paper_module, "keeping", lambda loaded: kept)
+    states: list[tuple[int, str, int]] = []
+
+    def die(run: logged.LoggedRun) -> None:
+        states.append((run.row, run.session.digest, len(run.companions[0].samples)))  # type: ignore[attr-defined]
+        run.writer.close()
+        run.log.close()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(logged.LoggedRun, "close", die)
+        go(tmp_path, "6s")
+    shutil.copytree(tmp_path / "paper", tmp_path / "dead")
+    max((tmp_path / "dead" / "snapshots").iterdir()).unlink()  # the one taken at the orderly end
+    again = logged.LoggedRun.resume(tmp_path / "dead", kept, default_machine(), (recorder := Recorder(None), ends := Ends(99)))
+    assert again.log.manifest.pruned > 0
+    assert (again.row, again.session.digest) == states[0][:2]
+    assert 0.5 * states[0][2] < len(recorder.samples) <= states[0][2]
+    assert ends.last_ts == int(again.session.state["clock"]["now"][0])
+    again.close()
+    went_on = go(tmp_path, "2s")
+    assert went_on.rows > states[0][0]
+    assert went_on.equity_curve.height > states[0][2]
+    with pytest.raises(BadData, match="retention removed"):
+        Recording(tmp_path / "paper")
+
+
+def test_a_run_that_died_before_its_market_log_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(logged, "MarketLog", die)
+        go(tmp_path, "1s")
+    assert (tmp_path / "paper" / "journal" / "journal.json").exists()
+    assert go(tmp_path, "1s").rows > 0
 
 
 def test_words_of_the_command_line_are_judged() -> None:

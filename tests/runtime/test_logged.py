@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt
 from tradewind.domain.rows import Rows
 from tradewind.engine.compose import Machine
+from tradewind.engine.snapshot import facts_digest
 from tradewind.runtime.logged import JOURNAL, MARKET, SNAPSHOTS, Keeping, LoggedRun
 from tradewind.runtime.planning import Plan, plan
-from tradewind.runtime.replay import Replayer
+from tradewind.runtime.replay import Replayer, fold
 from tradewind.storage import marketlog
 from worldtape import own_rows, paper_run, world_tape
 
@@ -150,6 +152,70 @@ def test_a_snapshot_of_another_journal_is_not_believed(made: tuple[Plan, Machine
 def test_what_a_pruned_run_cannot_replay_is_said(pruned: Path, made: tuple[Plan, Machine]) -> None:
     with pytest.raises(BadData, match="no longer kept"):
         Replayer(pruned / JOURNAL, machine=made[1])
+
+
+@pytest.mark.parametrize("keeping", [KEEPING, FOR_EVER])
+def test_another_machine_takes_it_up_by_its_facts(made: tuple[Plan, Machine], tmp_path: Path, keeping: Keeping) -> None:
+    """Facts are those of the journal, an UPGRADE row says so once, and a snapshot stands at once: the next start needs no more."""
+    run = begin(tmp_path / "run", made, keeping)
+    stop = int(world_tape(SECONDS).rows * 0.8)
+    for part in pieces(0, stop):
+        run.feed(part)
+    assert (run.log.manifest.pruned > 0) == (keeping is KEEPING)
+    first = run.log.manifest.pruned * run.log.manifest.segment_rows
+    run.writer.close()  # as by a kill
+    run.log.close()
+    other = copy.copy(made[1])
+    other.hash = "another"
+    again = LoggedRun.resume(tmp_path / "run", keeping, other, (heard := Heard(),))
+    assert (again.wrote, again.row) == (made[1].hash, stop)
+    assert heard.rows == stop - first
+    facts, _ = fold(tmp_path / "run" / JOURNAL, made[1])
+    assert facts_digest(again.session.state) == facts_digest(facts)
+    for part in pieces(again.row, again.row + 3_000):
+        again.feed(part)
+    again.writer.close()
+    again.log.close()
+    third = LoggedRun.resume(tmp_path / "run", keeping, other)
+    assert (third.wrote, third.row) == ("", stop + 3_000)
+    for part in pieces(third.row):
+        third.feed(part)
+    third.finish(end())
+    told = own_rows(tmp_path / "run" / JOURNAL)
+    sent = told["ref"][told["kind"] == codes.SUBMIT]
+    assert (told["kind"] == codes.UPGRADE).sum() == 1
+    assert len(np.unique(sent)) == len(sent)
+
+
+class Heard:
+    """A companion that counts."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def heard(self, rows: Rows) -> None:
+        self.rows += len(rows)
+
+    def look(self, session: object, ts: int) -> None:
+        assert ts > 0
+
+    def kept(self) -> bytes:
+        return self.rows.to_bytes(8, "little")
+
+    def found(self, data: bytes) -> None:
+        self.rows = int.from_bytes(data, "little")
+
+
+def test_companions_go_on_where_the_run_does(made: tuple[Plan, Machine], tmp_path: Path) -> None:
+    tape = world_tape(SECONDS)
+    first = tape.manifest.segments[0].first_ts
+    run = LoggedRun.begin(tmp_path / "run", made[0], list(tape.manifest.streams), first, KEEPING, made[1], (Heard(),))
+    for part in pieces(0, tape.rows // 2):
+        run.feed(part)
+    assert run.took.n_snapshots > 0
+    run.close()
+    LoggedRun.resume(tmp_path / "run", KEEPING, made[1], (heard := Heard(),)).close()
+    assert heard.rows == tape.rows // 2
 
 
 def test_snapshots_keep_their_distance() -> None:

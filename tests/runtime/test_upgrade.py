@@ -56,7 +56,7 @@ def taken_up(out: Path, recorded: Rows | None = None) -> tuple[Session, Rows]:
     options, loaded = paper_run(tape, out)
     session = begin(tape, plan(loaded, tape, options.think), default_machine(), None)
     recorded = journal_rows(out / "paper" / "journal") if recorded is None else recorded
-    place = take_up(session, recorded, tape, Recorder(None))
+    place = take_up(session, recorded, tape, Recorder(None).sample)
     assert place == place_of(recorded)
     return session, recorded
 

@@ -1,45 +1,44 @@
 """`tradewind paper` over live feeds: the same machine and simulated venue, fed by what venues say now, for days.
 
-Every row is in the market log before the machine acts on it, and the journal names rows of that log: so a live run can be
-replayed, run again with `paper --tape` to the same digest, and taken up by the same command after it was killed.
+Every row is in the market log before the machine acts on it, and the journal names rows of that log (`logged`): so a live run
+can be replayed, run again with `paper --tape` to the same digest, and taken up by the same command after it was killed. Memory
+and disk are bounded: snapshots are taken, the market is kept as long as `journal.retention_ns` says, the curve grows coarser.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import msgspec
-import numpy as np
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Unreachable
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
-from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter, TapeReference
-from tradewind.storage.marketlog import MarketLog
-from tradewind.storage.recording import MARKET, Recording, is_recording, write_notes
+from tradewind.storage.journal import JournalReader
+from tradewind.storage.marketlog import MarketReader
+from tradewind.storage.recording import MARKET, is_recording, read_notes, write_notes
 from tradewind.storage.tape import FORMAT, Tape, TapeManifest
 
-from .backtest import Result, Say, conclude, durability, header, is_cold
+from .backtest import Result, Say, conclude, durability, is_cold
 from .config import Loaded
 from .demo import view
-from .live_rows import LiveRows, begin_log, first_prices
+from .live_rows import Ends, LiveRows, Opening
 from .live_source import Choice, Opened, opened
+from .logged import Keeping, LoggedRun
 from .options import PaperOptions
-from .paper import RUN, begin, stillborn
-from .planning import Plan, plan, plan_of
-from .record import notes_of, stream
+from .paper import RUN, stillborn
+from .planning import plan
+from .record import Running, notes_of, stream
 from .recorder import Recorder
-from .recovery import Resumed, announce, recorded_rows, take_up, upgraded
 from .session import Session
 
 Watch = Callable[[Mapping[str, Any]], None]
 PRICES_S = 15.0  # how long a new run waits for a first price of every instrument
-FRAME_NS = 100 * codes.MILLISECOND
-SAMPLES = 4000  # of the equity curve in any run so far, coarser the longer it lasts: a run of days must not fill the memory
 
 
 class Described(NamedTuple):
@@ -47,14 +46,6 @@ class Described(NamedTuple):
 
     manifest: TapeManifest
     rows: int = 1
-
-
-class Running(NamedTuple):
-    """A live run's parts."""
-
-    session: Session
-    recorder: Recorder
-    made: Plan
 
 
 def live_paper(
@@ -67,11 +58,20 @@ def live_paper(
 
 async def _run(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choice, show: tuple[Say, Watch]) -> Result:
     journal = folder / "journal"
-    if (journal / "journal.json").exists() and not stillborn(journal):
+    if (journal / "journal.json").exists() and not stillborn(journal) and not _half_begun(folder):
         return await _again(folder, options, loaded, choice, show)
     if is_recording(folder):
         raise BadUse("a market log without a journal lies there", where=str(folder), todo="name another --out")
     return await _new(folder, options, loaded, choice, show)
+
+
+def _half_begun(folder: Path) -> bool:
+    """Whether a run died between its journal's header and its market log: nothing is lost, and both are begun anew."""
+    journal = folder / "journal"
+    if is_recording(folder) or MARKET not in JournalReader(journal).header.notes:
+        return False
+    shutil.rmtree(journal)
+    return True
 
 
 # A new run -------------------------------------------------------------------------------------------------------------------
@@ -80,27 +80,41 @@ async def _run(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choi
 async def _new(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choice, show: tuple[Say, Watch]) -> Result:
     say, watch = show
     async with opened(choice, say) as what:
-        with begin_log(folder, what.fabric) as log:
-            live = LiveRows(log)
-            what.fabric.join(live)
-            _compile(what, loaded, options, say)
-            say(f"hearing {', '.join(choice.venues)} ({what.source})")
-            prices = await _first_prices(what, live)
-            notes = notes_of(what.fabric, what.source, prices)
-            write_notes(folder, notes)
+        heard: list[Rows] = []
+        live = LiveRows(heard.append)
+        what.fabric.join(live)
+        _compile(what, loaded, options, say)
+        say(f"hearing {', '.join(choice.venues)} ({what.source})")
+        running = asyncio.ensure_future(what.fabric.run())
+        try:
+            notes = notes_of(what.fabric, what.source, await _first_prices(what, running, heard))
+            _note(folder, notes)
             made = plan(loaded, cast(Tape, _described(what, notes)), options.think)
             for note in made.notes:
                 say(note)
-            machine = made.machine()
-            head = _header(folder, made, machine, what)
-            with JournalWriter(folder / "journal", head, durability(loaded)) as writer:
-                recorder = Recorder(writer)
-                first = int(live.buffer[0]["ts_local"])
-                running = Running(Session(machine, made.setup, first, made.make_seats(), recorder), recorder, made)
-                live.played = 0
-                await _stream(what, live, running, options, watch)
-            write_notes(folder, notes | {"streams": live.summary})
-    return conclude(running.session, recorder, made, folder, loaded, rows_per_s=0.0)
+            recorder, ends = Recorder(None), Ends(len(what.fabric.streams))
+            live.advance()
+            first = int(heard[0]["ts_local"][0])
+            run = LoggedRun.begin(folder, made, what.fabric.streams, first, keeping(loaded), companions=(recorder, ends))
+            for rows in heard:
+                run.feed(rows)
+            heard.clear()
+            await _stream(what, live, run, options, watch, running)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    return _concluded(run, recorder, live, loaded)
+
+
+def _note(folder: Path, notes: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_notes(folder, notes)
+
+
+def keeping(loaded: Loaded) -> Keeping:
+    """How a live run keeps itself, by the configuration."""
+    kept = loaded.config.journal
+    return Keeping(snapshot_ns=kept.snapshot_every_ns, market_ns=kept.retention_ns, durability=durability(loaded))
 
 
 def _compile(what: Opened, loaded: Loaded, options: PaperOptions, say: Say) -> None:
@@ -113,24 +127,21 @@ def _compile(what: Opened, loaded: Loaded, options: PaperOptions, say: Say) -> N
     Session(machine, made.setup, 1, made.make_seats())
 
 
-async def _first_prices(what: Opened, live: LiveRows) -> dict[str, float]:
-    """Hears the fabric until every instrument has a price, for a while. What it heard is played later."""
-    running = asyncio.ensure_future(what.fabric.run())
-    found: dict[str, float] = {}
-    try:
-        for _ in range(int(PRICES_S / 0.1)):
-            await asyncio.sleep(0.1)
-            if running.done():
-                running.result()
-            found = first_prices(live.buffer[: live.filled], what.fabric)
-            if len(found) == len(what.fabric.instruments):
-                break
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    if not found:
+async def _first_prices(what: Opened, running: Running, heard: list[Rows]) -> dict[str, float]:
+    """Waits until every instrument has a price, for a while. What was heard until then is played later."""
+    opening, looked = Opening(what.fabric), 0
+    for _ in range(int(PRICES_S / 0.1)):
+        await asyncio.sleep(0.1)
+        if running.done():
+            running.result()
+        for rows in heard[looked:]:
+            opening.append(rows)
+        looked = len(heard)
+        if opening.look():
+            break
+    if not opening.prices:
         raise Unreachable("no venue told a price", where=what.source, todo="look at `tradewind doctor` and the network")
-    return found
+    return opening.prices
 
 
 def _described(what: Opened, notes: dict[str, Any]) -> Described:
@@ -140,37 +151,34 @@ def _described(what: Opened, notes: dict[str, Any]) -> Described:
     ))  # fmt: skip
 
 
-def _header(folder: Path, made: Plan, machine: Any, what: Opened) -> JournalHeader:
-    reference = TapeReference(path=str(folder.resolve()), digest="", segments=[])
-    return msgspec.structs.replace(header(made, machine, None, RUN), tape=reference, streams=what.fabric.streams)
-
-
 # Streaming -------------------------------------------------------------------------------------------------------------------
 
 
-async def _stream(what: Opened, live: LiveRows, running: Running, options: PaperOptions, watch: Watch) -> None:
-    """Plays what is waiting and what comes, until the time is over; then what is under way at the venue arrives."""
-    session, recorder, made = running
-    began = int(session.state["clock"]["now"][0]) or live.last_ts
-    last_sample = 0
+async def _stream(
+    what: Opened, live: LiveRows, run: LoggedRun, options: PaperOptions, watch: Watch, running: Running | None = None
+) -> None:
+    """Feeds the run with what comes, until the time is over; then it is closed, and can be taken up again."""
+    began = int(run.session.state["clock"]["now"][0])
 
-    def play(rows: Rows, segment: int, start: int, stop: int) -> None:
-        nonlocal last_sample
-        session.play(rows, segment, start, stop)
-        now = int(rows[stop - 1]["ts_local"])
-        if now - last_sample >= max(FRAME_NS, (now - began) // SAMPLES):
-            recorder.sample(session, now)
-            last_sample = now
+    def look() -> None:
+        watch({**view(run.session, run.made, live.last_ts - began), "source": [{"source": what.source}]})
 
-    def look(_: Mapping[str, Any]) -> None:
-        watch({**view(session, made, live.last_ts - began), "source": [{"source": what.source}]})
+    live.keep = run.feed
+    try:
+        await stream(what, live, options.duration_ns, look, running)
+        live.advance()
+        run.snapshot(live.last_ts)
+    finally:
+        run.close()
 
-    live.play = play
-    live.advance()
-    await stream(what, live, options.duration_ns, look)
-    live.advance()
-    recorder.sink = None  # what is still under way arrives for the report alone: a run that goes on later hears it in its own time
+
+def _concluded(run: LoggedRun, recorder: Recorder, live: LiveRows, loaded: Loaded) -> Result:
+    """What is under way at the venue arrives for the report alone: a run that goes on later hears it in its own time."""
+    _note(run.folder, read_notes(run.folder) | {"streams": live.summary})
+    session = run.session
+    session.journal = recorder
     session.settle(max(live.last_ts, int(session.state["clock"]["now"][0])) + codes.SECOND)
+    return conclude(session, recorder, run.made, run.folder, loaded, rows_per_s=0.0)
 
 
 # The same run again ----------------------------------------------------------------------------------------------------------
@@ -178,42 +186,23 @@ async def _stream(what: Opened, live: LiveRows, running: Running, options: Paper
 
 async def _again(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choice, show: tuple[Say, Watch]) -> Result:
     say, watch = show
-    head = JournalReader(folder / "journal").header
-    made = plan_of(head.configuration)
-    machine = made.machine()
-    with MarketLog.reopen(folder / MARKET) as log:
-        tape = Recording(folder)
-        before, last = tape.manifest.instruments, tape.manifest.segments[-1].last_ts
-        with JournalWriter.reopen(folder / "journal", durability(loaded)) as writer:
-            recorded = recorded_rows(folder / "journal")
-            say(f"taking up {len(recorded):,} recorded rows")
-            changed = machine.hash != head.machine_hash or upgraded(recorded)
-            running, place = _taken_up(tape, made, machine, (recorded, writer, head.machine_hash if changed else ""))
-            for number, rows in enumerate(tape.segments()):
-                if number >= place[0] and len(rows):
-                    running.session.play(rows, number, place[1] if number == place[0] else 0, len(rows))
-            async with opened(_same(choice, before), say, before=before, not_before=last + 1) as what:
-                live = LiveRows(log)
-                live.last_ts = last
-                what.fabric.join(live)
-                what.fabric.resume(ends(tape))
-                await _stream(what, live, running, options, watch)
-                write_notes(folder, tape.manifest.notes | {"streams": live.summary})
-    return conclude(running.session, running.recorder, made, folder, loaded, rows_per_s=0.0)
-
-
-def _taken_up(tape: Tape, made: Plan, machine: Any, journal: tuple[Rows, JournalWriter, str]) -> tuple[Running, tuple[int, int]]:
-    """A session that stands where the journal can vouch for it, and the place of the next row to play."""
-    recorded, writer, wrote = journal
-    if not wrote:
-        recorder = Recorder(Resumed(recorded, writer))
-        return Running(begin(tape, made, machine, recorder), recorder, made), (0, 0)
-    recorder = Recorder(None)
-    session = begin(tape, made, machine, None)
-    place = take_up(session, recorded, tape, recorder)
-    announce(writer, session, wrote)
-    recorder.sink, session.journal = writer, recorder
-    return Running(session, recorder, made), place
+    manifest = MarketReader(folder / MARKET).manifest
+    recorder, ends = Recorder(None), Ends(len(manifest.streams))
+    say("taking up the run")
+    run = LoggedRun.resume(folder, keeping(loaded), companions=(recorder, ends))
+    if run.wrote:
+        say(f"it was taken up from machine {run.wrote} by its facts; this is {run.machine.hash}")
+    try:
+        choice = _same(choice, manifest.instruments)
+        async with opened(choice, say, before=manifest.instruments, not_before=ends.last_ts + 1) as what:
+            live = LiveRows(run.feed)
+            live.last_ts = ends.last_ts
+            what.fabric.join(live)
+            what.fabric.resume(ends.by_stream())
+            await _stream(what, live, run, options, watch)
+    finally:
+        run.close()
+    return _concluded(run, recorder, live, loaded)
 
 
 def _same(choice: Choice, before: list[Instrument]) -> Choice:
@@ -221,19 +210,3 @@ def _same(choice: Choice, before: list[Instrument]) -> Choice:
     venues = tuple(dict.fromkeys(x.venue for x in before))
     symbols = {venue: tuple(x.symbol for x in before if x.venue == venue) for venue in venues}
     return msgspec.structs.replace(choice, venues=venues, symbols=symbols)
-
-
-def ends(tape: Tape) -> dict[int, Any]:
-    """By stream, its last row: the number from its last one of any kind, id and time from its last trade or bar."""
-    found: dict[int, Any] = {}
-    for rows in tape.segments():
-        counted = rows[rows["kind"] <= codes.STREAM]
-        for source in np.unique(counted["source"]).tolist():
-            mine = counted[counted["source"] == source]
-            told = mine[np.isin(mine["kind"], (codes.TRADE, codes.BAR))]
-            last = (told if len(told) else mine)[-1:].copy()[0]
-            if not len(told) and source in found:
-                last = found[source].copy()
-            last["stream_seq"] = mine["stream_seq"][-1]
-            found[source] = last
-    return found

@@ -1,9 +1,9 @@
-"""The rows of a live run: on disk before anybody acts on them, in memory as the tape segment a session plays."""
+"""The rows of live feeds on their way to whoever keeps them, and what must be known of them to go on after a stop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +11,42 @@ import numpy as np
 
 from tradewind import __version__
 from tradewind.domain import codes
-from tradewind.domain.rows import Rows
+from tradewind.domain.rows import ROW, Rows, words
 from tradewind.domain.rows import rows as blank_rows
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.clock import JournalTime
-from tradewind.storage import marketlog
+from tradewind.fabric.desk import one
 from tradewind.storage.marketlog import MarketLog
 from tradewind.storage.recording import MARKET
 
 QUIET_NS = codes.SECOND  # a second without a row gets one that says that time passed
-Play = Callable[[Rows, int, int, int], None]
-"""(segment's rows, its number, start, stop)"""
+MOST_AT_ONCE = 1 << 16  # rows that may wait for the loop
+OPENING_ROWS = 1 << 20  # after so many a market without a price has none
+Keep = Callable[[Rows], object]
 
 
 class LiveRows:
-    """A sink for a fabric: keeps every row in the market log, then plays what came since the last time."""
+    """A sink for a fabric: gathers what comes until the loop is next free, then hands it on as one piece."""
 
-    def __init__(self, log: MarketLog, play: Play | None = None) -> None:
-        self.log, self.play = log, play
-        self.size = marketlog.SEGMENT_ROWS
-        self.segment = log.rows // self.size
-        self.filled = self.played = log.rows % self.size
-        self.buffer = blank_rows(self.size)
+    def __init__(self, keep: Keep) -> None:
+        self.keep: Keep | None = keep
         self.last_ts = 0
         self.rows = 0
         self.summary: dict[str, Any] = {}  # of the fabric, when it ended
-        self.failed: BaseException | None = None  # what a play raised: nobody awaits a callback
+        self.failed: BaseException | None = None  # what `keep` raised: nobody awaits a callback
+        self._waiting: list[Rows] = []
+        self._held = 0
         self._due = False
 
     def append(self, rows: Rows) -> None:
-        """Takes the next rows; they are played when the loop is next free, with whatever else came until then."""
-        self.log.append(rows)
-        self.last_ts = int(rows["ts_local"][-1])
+        """Takes the next rows, which are ours from now on."""
+        self._waiting.append(rows)
+        self._held += len(rows)
+        self.last_ts = int(words(rows)[-1, 3])
         self.rows += len(rows)
-        while len(rows):
-            part = rows[: self.size - self.filled]
-            self.buffer[self.filled : self.filled + len(part)] = part
-            self.filled += len(part)
-            rows = rows[len(part) :]
-            if self.filled == self.size:
-                self.advance()
-                self.segment, self.filled, self.played = self.segment + 1, 0, 0
-        if self.play is not None and not self._due:
+        if self._held >= MOST_AT_ONCE:
+            self.advance()
+        elif not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._soon)
 
@@ -61,19 +55,18 @@ class LiveRows:
         try:
             self.advance()
         except BaseException as error:  # noqa: BLE001 - raised again by whoever runs the fabric (`check`)
-            self.failed, self.play = error, None
+            self.failed, self.keep = error, None
+
+    def advance(self) -> None:
+        """Hands on what waits."""
+        waiting, self._waiting, self._held = self._waiting, [], 0
+        if waiting and self.keep is not None:
+            self.keep(waiting[0] if len(waiting) == 1 else one(waiting))
 
     def check(self) -> None:
         """Raises what a play raised."""
         if self.failed is not None:
             raise self.failed
-
-    def advance(self) -> None:
-        """Plays what is waiting. The log is flushed first: a journal may then name its rows."""
-        start, self.played = self.played, self.filled
-        if self.play is not None and start < self.filled:
-            self.log.flush()
-            self.play(self.buffer, self.segment, start, self.filled)
 
     async def tick(self, time: JournalTime) -> None:
         """Says that time passes while nothing comes."""
@@ -94,6 +87,77 @@ def begin_log(folder: Path, fabric: Fabric) -> MarketLog:
     """A new market log for a fabric's rows below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     return MarketLog(folder / MARKET, fabric.instruments, fabric.streams, f"tradewind {__version__}")
+
+
+class Opening:
+    """The first rows of a run, held until every instrument has a price, or so many that none will come."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self.prices: dict[str, float] = {}
+        self._rows: list[Rows] = []
+        self._held = 0
+        self._open = True
+
+    def append(self, rows: Rows) -> None:
+        """Takes rows as long as they are asked for."""
+        if self._open:
+            self._rows.append(rows)
+            self._held += len(rows)
+
+    def look(self) -> bool:
+        """Whether every instrument has a price by now."""
+        if self._open and self._rows:
+            self.prices = first_prices(one(self._rows), self.fabric)
+            if self.complete or self._held > OPENING_ROWS:
+                self._open, self._rows = False, []
+        return self.complete
+
+    @property
+    def complete(self) -> bool:
+        """Whether no price is missing."""
+        return len(self.prices) == len(self.fabric.instruments)
+
+
+class Ends:
+    """Where every stream stands, so that its feed can go on from there: kept up with every row, and with every snapshot."""
+
+    def __init__(self, n_streams: int) -> None:
+        self.last_ts = 0
+        self._last, self._told = blank_rows(n_streams), blank_rows(n_streams)  # of any kind; a trade or a bar
+
+    def look(self, session: object, ts: int) -> None:
+        """Nothing of the session is needed."""
+
+    def heard(self, rows: Rows) -> None:
+        """Takes the next rows."""
+        if not len(rows):
+            return
+        kind, source = rows["kind"], rows["source"]
+        counted = kind <= codes.STREAM
+        self._last[source[counted]] = rows[counted]  # of several the last one stands
+        told = (kind == codes.TRADE) | (kind == codes.BAR)
+        if told.any():
+            self._told[source[told]] = rows[told]
+        self.last_ts = int(rows["ts_local"][-1])
+
+    def kept(self) -> bytes:
+        """What `found` takes."""
+        return self.last_ts.to_bytes(8, "little") + self._last.tobytes() + self._told.tobytes()
+
+    def found(self, data: bytes) -> None:
+        """Goes on from what was kept."""
+        self.last_ts = int.from_bytes(data[:8], "little")
+        self._last, self._told = np.frombuffer(data[8:], ROW).copy().reshape(2, -1)
+
+    def by_stream(self) -> Mapping[int, Any]:
+        """By stream, its last row: the number from its last one of any kind, id and time from its last trade or bar."""
+        found: dict[int, Any] = {}
+        for source in np.flatnonzero(self._last["kind"] != 0).tolist():
+            last = (self._told if self._told["kind"][source] else self._last)[source : source + 1].copy()[0]
+            last["stream_seq"] = self._last["stream_seq"][source]
+            found[source] = last
+        return found
 
 
 def first_prices(rows: Rows, fabric: Fabric) -> dict[str, float]:

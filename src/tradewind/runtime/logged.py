@@ -12,9 +12,10 @@ compared with the recorded one, and the run goes on with the row after the log's
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -29,17 +30,38 @@ from tradewind.domain.rows import ROW, Rows, rows, words
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import restore
 from tradewind.storage.background import Background
+from tradewind.storage.files import Part
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter
 from tradewind.storage.marketlog import MarketLog, MarketReader
 from tradewind.storage.snapshots import Moment, Snapshot, Snapshots
 
 from .planning import Plan, plan_of
-from .recovery import Resumed, upgraded
+from .recovery import Resumed, announce, recorded_rows, take_up, upgraded
 from .session import Session, proof_of
 
 JOURNAL, MARKET, SNAPSHOTS = "journal", "market", "snapshots"
 LEAST_SNAPSHOT_NS = 30 * codes.SECOND
 Durability = Literal["process", "power"]
+
+
+class Companion(Protocol):
+    """Looks on while rows are played. What it knows is kept with every snapshot, so that it goes on where the run does."""
+
+    def heard(self, rows: Rows) -> None:
+        """Called with every piece of market rows."""
+        ...
+
+    def look(self, session: Session, ts: int) -> None:
+        """Called when the session has played a piece, with the time of its last row."""
+        ...
+
+    def kept(self) -> bytes:
+        """What it knows."""
+        ...
+
+    def found(self, data: bytes) -> None:
+        """Goes on from what was kept."""
+        ...
 
 
 class Keeping(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +136,11 @@ class Named:
 class LoggedRun:
     """A session fed row by row from outside. `begin` starts one, `resume` takes one up; then `feed`, and `finish`."""
 
-    def __init__(self, folder: Path, made: Plan, machine: Machine, keeping: Keeping) -> None:
+    def __init__(self, folder: Path, made: Plan, machine: Machine, keeping: Keeping, companions: Sequence[Companion] = ()) -> None:
         """Use `begin` or `resume`."""
         self.folder, self.made, self.machine, self.keeping = folder, made, machine, keeping
+        self.companions = tuple(companions)
+        self.wrote = ""  # the machine whose journal was taken up by its facts
         self.clock: Callable[[], int] = time.perf_counter_ns
         self.took = Took()
         self.snapshots = Snapshots(folder / SNAPSHOTS)
@@ -129,48 +153,65 @@ class LoggedRun:
 
     @classmethod
     def begin(
-        cls, folder: Path, made: Plan, streams: list[Stream], ts_local: int, keeping: Keeping, machine: Machine | None = None
-    ) -> Self:
+        cls, folder: Path, made: Plan, streams: list[Stream], ts_local: int, keeping: Keeping, machine: Machine | None = None,
+        companions: Sequence[Companion] = (),
+    ) -> Self:  # fmt: skip
         """A new run in an empty folder. ts_local: no later than the first row's."""
         machine = machine or made.machine()
-        self = cls(folder, made, machine, keeping)
+        self = cls(folder, made, machine, keeping, companions)
         head = JournalHeader(
             run=folder.name, machine_hash=machine.hash, build=machine.build, configuration=made.to_json(),
             instruments=list(made.setup.instruments), streams=streams, made_by=f"tradewind {__version__}",
             created_ts=time.time_ns(), notes={MARKET: MARKET, "began": ts_local},
         )  # fmt: skip
-        self.writer = JournalWriter(folder / JOURNAL, head, keeping.durability)
-        self.log = MarketLog(folder / MARKET, list(made.setup.instruments), streams, head.made_by, worker=_worker())
-        self.named = Named(self.writer, self.log, self.clock)
-        self.session = Session(machine, made.setup, ts_local, made.make_seats(), self.named)
+        with self._or_let_go():
+            self.writer = JournalWriter(folder / JOURNAL, head, keeping.durability)
+            self.log = MarketLog(folder / MARKET, list(made.setup.instruments), streams, head.made_by, worker=_worker())
+            self.named = Named(self.writer, self.log, self.clock)
+            self.session = Session(machine, made.setup, ts_local, made.make_seats(), self.named)
         self._snapped = ts_local
         return self
 
     @classmethod
-    def resume(cls, folder: Path, keeping: Keeping, machine: Machine | None = None) -> Self:
-        """Takes a run up where it was killed; the next row to `feed` is number `row` of the market log. Raises Corrupt, BadUse."""
+    def resume(cls, folder: Path, keeping: Keeping, machine: Machine | None = None, companions: Sequence[Companion] = ()) -> Self:
+        """Takes a run up where it was killed; the next row to `feed` is number `row` of the market log. Raises Corrupt, BadUse.
+
+        Another machine than the one that wrote the journal takes it up by its facts (`wrote` names the other).
+        """
         head = JournalReader(folder / JOURNAL).header
         made = plan_of(head.configuration)
-        machine = machine or made.machine()
-        if machine.hash != head.machine_hash:
-            raise BadUse(
-                f"the run was made by machine {head.machine_hash}, this is {machine.hash}", where=str(folder),
-                expected="the release that made it", todo="begin a new run; `replay --facts` tells what this one owns",
-            )  # fmt: skip
-        self = cls(folder, made, machine, keeping)
-        self.writer = JournalWriter.reopen(folder / JOURNAL, keeping.durability)
-        self.log = MarketLog.reopen(folder / MARKET, worker=_worker())
-        snapshot, recorded = self._where_to_begin()
+        self = cls(folder, made, machine or made.machine(), keeping, companions)
+        with self._or_let_go():
+            self.writer = JournalWriter.reopen(folder / JOURNAL, keeping.durability)
+            self.log = MarketLog.reopen(folder / MARKET, worker=_worker())
+            self._resume(head)
+        return self
+
+    def _resume(self, head: JournalHeader) -> None:
+        began = int(head.notes.get("began") or next(self._logged())["ts_local"][0])
+        self._snapped = began
+        snapshot, recorded = self._where_to_begin(head.machine_hash)
+        if snapshot is None and (self.machine.hash != head.machine_hash or upgraded(recorded)):
+            self._take_up_by_facts(recorded, began, head.machine_hash)
+            return
         resumed = Resumed(recorded, self.writer)
         self.named = Named(resumed, self.log, self.clock)
-        began = int(head.notes["began"])
-        self.session = Session(machine, made.setup, began, made.make_seats(), None if snapshot else self.named)
+        self.session = Session(self.machine, self.made.setup, began, self.made.make_seats(), None if snapshot else self.named)
         self.session.journal = self.named
-        self._snapped = began
         if snapshot is not None:
             self._load(snapshot)
         self._catch_up(resumed)
-        return self
+
+    @contextmanager
+    def _or_let_go(self) -> Iterator[None]:
+        """Leaves no lock behind where a run could not be begun."""
+        try:
+            yield
+        except BaseException:
+            for name in ("writer", "log"):
+                if hasattr(self, name):
+                    getattr(self, name).close()
+            raise
 
     # Playing ---------------------------------------------------------------------------------------------------------------
 
@@ -200,9 +241,11 @@ class LoggedRun:
 
     def close(self) -> None:
         """Writes what waits and lets the folder go; a closed run can be taken up like a killed one."""
-        self.named.flush()
-        self.writer.close()
-        self.log.close()
+        try:
+            self.named.flush()
+        finally:
+            self.writer.close()
+            self.log.close()
         self.took.worker = self.log.worker_ns - self._worker_before
 
     def _play(self, market: Rows) -> None:
@@ -217,6 +260,9 @@ class LoggedRun:
             self.took.journal += journal
             self.row += len(part)
             market = market[len(part) :]
+            for companion in self.companions:
+                companion.heard(part)
+            self._look(self.session, int(part["ts_local"][-1]))
 
     # Snapshots and retention -----------------------------------------------------------------------------------------------
 
@@ -235,7 +281,8 @@ class LoggedRun:
                 "seats": {str(k): [x.busy_until, x.skipped, list(x.answers_at)] for k, x in session.seats.items()},
             },
         )  # fmt: skip
-        taken = self.snapshots.take(moment, [session.state.view(np.uint8).data, session.physics.view(np.uint8).data])
+        state: list[Part] = [session.state.view(np.uint8).data, session.physics.view(np.uint8).data]
+        taken = self.snapshots.take(moment, [*state, *(companion.kept() for companion in self.companions)])
         self._prune(now)
         self._snapped = now
         self.took.snapshots += self.clock() - began
@@ -249,29 +296,52 @@ class LoggedRun:
         old = sum(segment.last_ts < now - self.keeping.market_ns for segment in manifest.segments)
         self.log.prune(min(self.snapshots.oldest_row(), (manifest.pruned + old) * manifest.segment_rows))
 
-    def _where_to_begin(self) -> tuple[Snapshot | None, Rows]:
+    def _where_to_begin(self, wrote: str) -> tuple[Snapshot | None, Rows]:
         """The newest snapshot of this machine whose place stands in the journal, and the journal's rows behind it."""
         for snapshot in self.snapshots.newest():
             moment = snapshot.moment
             if (moment.machine_hash, moment.build) != (self.machine.hash, self.machine.build) or moment.market_row > self.log.rows:
                 continue
             recorded = _behind(JournalReader(self.folder / JOURNAL), moment)
-            if recorded is not None:
+            if recorded is not None and not upgraded(recorded):
                 return snapshot, recorded
-        if self.log.manifest.pruned:
+        recorded = recorded_rows(self.folder / JOURNAL)
+        same = self.machine.hash == wrote and not upgraded(recorded)
+        if self.log.manifest.pruned and same:
             raise Corrupt(
                 "the market log was pruned and no snapshot of this machine stands in the journal", where=str(self.folder),
                 expected="one of the last two snapshots", todo="`replay --facts` folds what the journal says is owned",
             )  # fmt: skip
-        parts = [part for part in JournalReader(self.folder / JOURNAL).rows() if len(part)]
-        recorded = np.concatenate(parts) if parts else rows(0)
-        if upgraded(recorded):
-            raise BadUse("this run was taken up by its facts once", where=str(self.folder), expected="a journal of one machine")
         return None, recorded
+
+    def _take_up_by_facts(self, recorded: Rows, began: int, wrote: str) -> None:
+        """Goes on with another machine: facts from the journal, opinions from what is left of the market; a snapshot at once."""
+        self.wrote = wrote
+        session = self.session = Session(self.machine, self.made.setup, began, self.made.make_seats(), None)
+        reader = MarketReader(self.folder / MARKET)
+        place = take_up(session, recorded, reader, self._look, kept_from=reader.manifest.pruned)
+        announce(self.writer, session, wrote)
+        session.journal = self.named = Named(self.writer, self.log, self.clock)
+        self.row = max(place[0] * reader.manifest.segment_rows + place[1], reader.first_row)
+        at = reader.first_row
+        for part in reader.rows(at):
+            for companion in self.companions:
+                companion.heard(part[: max(self.row - at, 0)])
+            at += len(part)
+        for part in self._logged():
+            self._play(part)
+        if self.log.rows:
+            self.snapshot(int(session.state["clock"]["now"][0]))
+
+    def _look(self, session: Session, ts: int) -> None:
+        for companion in self.companions:
+            companion.look(session, ts)
 
     def _load(self, snapshot: Snapshot) -> None:
         moment, session = snapshot.moment, self.session
-        state, physics = snapshot.parts
+        state, physics, *others = snapshot.parts
+        for companion, known in zip(self.companions, others, strict=False):  # one that is new knows nothing yet
+            companion.found(known)
         restore(session.state, np.frombuffer(state, session.state.dtype))
         restore(session.physics, np.frombuffer(physics, session.physics.dtype))
         kept = moment.extras

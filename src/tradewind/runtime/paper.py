@@ -106,7 +106,7 @@ def _by_facts(
     """Goes on with another machine than the one that wrote the journal."""
     recorder = Recorder(None)
     session = begin(course.tape, course.made, machine, None)
-    place = take_up(session, recorded, course.tape, recorder)
+    place = take_up(session, recorded, course.tape, recorder.sample)
     announce(writer, session, wrote)
     recorder.sink, session.journal = writer, recorder
     return session, recorder, course.play(session, recorder, place=place)

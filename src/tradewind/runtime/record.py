@@ -12,14 +12,16 @@ from typing import Any
 import msgspec
 
 from tradewind.domain.errors import BadUse
+from tradewind.domain.rows import Rows
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.streams import CONDITION_NAMES
 from tradewind.storage.recording import is_recording, write_notes
 
-from .live_rows import LiveRows, begin_log, first_prices
+from .live_rows import LiveRows, Opening, begin_log
 from .live_source import Choice, Opened, Say, book_depths, opened
 
 Watch = Callable[[Mapping[str, Any]], None]
+Running = asyncio.Future[None]
 LOOK_S = 0.5
 
 
@@ -50,21 +52,37 @@ async def _record(choice: Choice, out: Path, duration_ns: int | None, say: Say, 
     async with opened(choice, say) as (fabric, source):
         say(f"recording {len(fabric.instruments)} instruments of {', '.join(x.adapter.venue for x in fabric.wanted)} ({source})")
         with begin_log(out, fabric) as log:
-            live = LiveRows(log)
+            opening = Opening(fabric)
+
+            def keep(rows: Rows) -> None:
+                log.append(rows)
+                opening.append(rows)
+
+            def look() -> None:
+                opening.look()
+                watch(view(what, live))
+
+            live, what = LiveRows(keep), Opened(fabric, source)
             fabric.join(live)
             began = fabric.outside.time.now()
-            prices = await stream(Opened(fabric, source), live, duration_ns, watch)
+            await stream(what, live, duration_ns, look)
+            opening.look()
             log.sync()
-        write_notes(out, notes_of(fabric, source, prices) | {"streams": live.summary})
+        write_notes(out, notes_of(fabric, source, opening.prices) | {"streams": live.summary})
         seconds = (fabric.outside.time.now() - began) / 1e9
         return Recorded(rows=live.rows, source=source, seconds=seconds, folder=str(out), venues=live.summary)
 
 
-async def stream(what: Opened, live: LiveRows, duration_ns: int | None, watch: Watch) -> dict[str, float]:
-    """Streams a joined fabric into its sink until the time is over or a signal comes; gives the first prices seen."""
-    fabric, prices = what.fabric, first_prices(live.buffer[: live.filled], what.fabric)
+async def stream(
+    what: Opened, live: LiveRows, duration_ns: int | None, look: Callable[[], None], running: Running | None = None
+) -> None:
+    """Streams a joined fabric into its sink until the time is over or a signal comes, and looks now and then.
+
+    running: the fabric's own task, where it runs already.
+    """
+    fabric = what.fabric
     stop, began = stopped(), fabric.outside.time.now()
-    tasks = [asyncio.ensure_future(fabric.run()), asyncio.ensure_future(live.tick(fabric.outside.time))]
+    tasks = [running or asyncio.ensure_future(fabric.run()), asyncio.ensure_future(live.tick(fabric.outside.time))]
     try:
         while not stop.is_set() and (duration_ns is None or fabric.outside.time.now() - began < duration_ns):
             left = LOOK_S if duration_ns is None else (began + duration_ns - fabric.outside.time.now()) / 1e9
@@ -74,16 +92,14 @@ async def stream(what: Opened, live: LiveRows, duration_ns: int | None, watch: W
             for task in tasks:
                 if task.done():
                     task.result()
-            if live.segment == 0 and len(prices) < len(fabric.instruments):
-                prices = first_prices(live.buffer[: live.filled], fabric)
-            watch(view(what, live))
+            look()
     finally:
         live.summary = fabric.summary()  # before every stream is told that nobody listens any more
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    live.advance()
     live.check()
-    return prices
 
 
 def stopped() -> asyncio.Event:

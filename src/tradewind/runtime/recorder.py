@@ -12,17 +12,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
-from tradewind.domain import reasons
+from tradewind.domain import codes, reasons
 from tradewind.domain.rows import Rows
 from tradewind.monitor.record import Quality, RunRecord
 
 from .outcomes import Known, Outcomes, tables
 from .session import Session, Sink
 
+MOST_SAMPLES = 8000  # then every second one is dropped and half as many are taken: a run of days costs what one of minutes does
+FRAME_NS = 100 * codes.MILLISECOND
 PATIENCE = 100  # samples left out at most until everything held has a price
+KEPT = ("samples", "prices", "dispersion", "states", "grades", "noted", "_conditions", "_waited", "_every_ns")
 
 
 class Recorder:
@@ -38,7 +42,8 @@ class Recorder:
         self.grades: Counter[int] = Counter()
         self.noted: Counter[int] = Counter()
         self._conditions: dict[int, int] = {}
-        self._waited = 0
+        self._waited = self._looked = 0
+        self._every_ns = FRAME_NS  # between two samples of a run that tells of every piece it plays
 
     def append(self, rows: Rows, digest: int = 0) -> Any:
         """Passes rows on."""
@@ -71,6 +76,39 @@ class Recorder:
         for code in s["noted"]["code"].ravel():
             if code:
                 self.noted[int(code)] += 1
+
+    # A run that goes on for days (`logged.Companion`) ------------------------------------------------------------------------
+
+    def heard(self, rows: Rows) -> None:
+        """Nothing is read from market rows."""
+
+    def look(self, session: Session, ts: int) -> None:
+        """Samples where it is time to."""
+        if ts - self._looked >= self._every_ns:
+            self._looked = ts
+            self.sample(session, ts)
+            if len(self.samples) >= MOST_SAMPLES:
+                self._thin()
+
+    def _thin(self) -> None:
+        self._every_ns *= 2
+        self.samples = self.samples[::2]
+        kept = {ts for ts, *_ in self.samples}
+        self.prices = [line for line in self.prices if line[0] in kept]
+        self.dispersion = [line for line in self.dispersion if line[0] in kept]
+        self.states = self.states[-MOST_SAMPLES * 8 :]
+
+    def kept(self) -> bytes:
+        """What `found` takes."""
+        return msgspec.msgpack.encode({name: getattr(self, name) for name in KEPT})
+
+    def found(self, data: bytes) -> None:
+        """Goes on from what was kept."""
+        known = msgspec.msgpack.decode(data)
+        for name in ("samples", "prices", "dispersion", "states"):
+            setattr(self, name, [tuple(line) for line in known[name]])
+        self.grades, self.noted = Counter(known["grades"]), Counter(known["noted"])
+        self._conditions, self._waited, self._every_ns = known["_conditions"], known["_waited"], known["_every_ns"]
 
     def _too_early(self, s: Any) -> bool:
         """Whether something we hold has no price yet: the curve would begin with a profit nobody made. Patience ends."""

@@ -7,6 +7,7 @@ market rows the journal names while no strategy has a right, and gives the simul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,18 @@ import numpy as np
 
 from tradewind.domain import codes, layout, orders
 from tradewind.domain.errors import Corrupt
-from tradewind.domain.ports import Sink
+from tradewind.domain.ports import Segments, Sink
 from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 from tradewind.domain.rows import rows as blank_rows
 from tradewind.engine.compose import Machine
 from tradewind.engine.prelude import Prelude
 from tradewind.engine.snapshot import State, facts_digest, fresh_state, fresh_venue, restore
 from tradewind.storage.journal import JournalReader, JournalWriter
-from tradewind.storage.tape import Tape
 
-from .recorder import Recorder
 from .replay import groups_of
 from .session import Session
 
+Look = Callable[[Session, int], None]
 Place = tuple[int, int]
 """Segment and index of the next tape row."""
 NOWHERE: Place = (-1, 0)
@@ -115,14 +115,15 @@ def fold_rows(machine: Machine, recorded: Rows) -> State:
     return state
 
 
-def take_up(session: Session, recorded: Rows, tape: Tape, recorder: Recorder) -> Place:
+def take_up(session: Session, recorded: Rows, tape: Segments, look: Look, *, kept_from: int = 0) -> Place:
     """Puts a fresh session where the journal ends, by facts alone; returns the place of the next tape row.
 
-    No command is emitted and none is sent. Needs a session without journal; the caller joins it to one afterwards.
+    No command is emitted and none is sent. Needs a session without journal; the caller joins it to one afterwards. look: called
+    with session and time where the journal said something. kept_from: the first segment that retention has left.
     """
     facts = fold_rows(session.machine, recorded)
     seats, session.seats = session.seats, {}
-    _warm(session, recorded, tape, recorder)
+    _warm(session, recorded, tape, look, kept_from)
     session.seats = seats
     now = max(int(session.state["clock"]["now"][0]), int(recorded["ts_local"].max()))
     session.state["clock"]["now"] = now
@@ -136,11 +137,11 @@ def take_up(session: Session, recorded: Rows, tape: Tape, recorder: Recorder) ->
     return (0, 0) if segment < 0 else (segment, stop)
 
 
-def _warm(session: Session, recorded: Rows, tape: Tape, recorder: Recorder) -> None:
+def _warm(session: Session, recorded: Rows, tape: Segments, look: Look, kept_from: int) -> None:
     """Opinions over the recorded market, with the facts of the time, while nobody has a right to trade.
 
-    All of the tape is read, because a book begins at its snapshot, and equity's peak, which the drawdown breaker needs, with
-    the first row.
+    All that is left of the tape is read, because a book begins at its snapshot, and equity's peak, which the drawdown breaker
+    needs, with the first row.
     """
     s = session.state[0]
     session.state["fact"] = np.zeros(1, session.state.dtype)["fact"]
@@ -152,11 +153,13 @@ def _warm(session: Session, recorded: Rows, tape: Tape, recorder: Recorder) -> N
         for row in group:
             if int(row["quantity"]) != number:
                 number = int(row["quantity"])
-                segment = tape.segment(number)
+                segment = tape.segment(number) if number >= kept_from else segment
+            if number < kept_from:
+                continue
             s["fact"]["right"][:] = 0
             s["fact"]["working"][:] = 0
             session.play(segment, number, int(row["ref"]), int(row["value"]))
-        recorder.sample(session, int(s["clock"]["now"]))
+        look(session, int(s["clock"]["now"]))
 
 
 def _remember(session: Session, recorded: Rows) -> None:
