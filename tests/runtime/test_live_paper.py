@@ -153,7 +153,7 @@ def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch
 
 
 def test_a_run_that_died_before_its_market_log_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
