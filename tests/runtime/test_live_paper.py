@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -139,7 +140,8 @@ def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch
         go(tmp_path, "6s")
     shutil.copytree(tmp_path / "paper", tmp_path / "dead")
     max((tmp_path / "dead" / "snapshots").iterdir()).unlink()  # the one taken at the orderly end
-    again = logged.LoggedRun.resume(tmp_path / "dead", kept, default_machine(), (recorder := Recorder(None), ends := Ends(99)))
+    looking = msgspec.structs.replace(kept, companions=(recorder := Recorder(None), ends := Ends(99)))
+    again = logged.LoggedRun.resume(tmp_path / "dead", looking, default_machine())
     assert again.log.manifest.pruned > 0
     assert (again.row, again.session.digest) == states[0][:2]
     assert 0.5 * states[0][2] < len(recorder.samples) <= states[0][2]

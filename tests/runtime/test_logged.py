@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -167,7 +168,7 @@ def test_another_machine_takes_it_up_by_its_facts(made: tuple[Plan, Machine], tm
     run.log.close()
     other = copy.copy(made[1])
     other.hash = "another"
-    again = LoggedRun.resume(tmp_path / "run", keeping, other, (heard := Heard(),))
+    again = LoggedRun.resume(tmp_path / "run", msgspec.structs.replace(keeping, companions=(heard := Heard(),)), other)
     assert (again.wrote, again.row) == (made[1].hash, stop)
     assert heard.rows == stop - first
     facts, _ = fold(tmp_path / "run" / JOURNAL, made[1])
@@ -206,15 +207,19 @@ class Heard:
         self.rows = int.from_bytes(data, "little")
 
 
+def replaced(companion: Heard) -> Keeping:
+    return msgspec.structs.replace(KEEPING, companions=(companion,))
+
+
 def test_companions_go_on_where_the_run_does(made: tuple[Plan, Machine], tmp_path: Path) -> None:
     tape = world_tape(SECONDS)
     first = tape.manifest.segments[0].first_ts
-    run = LoggedRun.begin(tmp_path / "run", made[0], list(tape.manifest.streams), first, KEEPING, made[1], (Heard(),))
+    run = LoggedRun.begin(tmp_path / "run", made[0], list(tape.manifest.streams), first, replaced(Heard()), made[1])
     for part in pieces(0, tape.rows // 2):
         run.feed(part)
     assert run.took.n_snapshots > 0
     run.close()
-    LoggedRun.resume(tmp_path / "run", KEEPING, made[1], (heard := Heard(),)).close()
+    LoggedRun.resume(tmp_path / "run", replaced(heard := Heard()), made[1]).close()
     assert heard.rows == tape.rows // 2
 
 

@@ -95,7 +95,8 @@ async def _new(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choi
             recorder, ends = Recorder(None), Ends(len(what.fabric.streams))
             live.advance()
             first = int(heard[0]["ts_local"][0])
-            run = LoggedRun.begin(folder, made, what.fabric.streams, first, keeping(loaded), companions=(recorder, ends))
+            kept = msgspec.structs.replace(keeping(loaded), companions=(recorder, ends))
+            run = LoggedRun.begin(folder, made, what.fabric.streams, first, kept)
             for rows in heard:
                 run.feed(rows)
             heard.clear()
@@ -189,7 +190,7 @@ async def _again(folder: Path, options: PaperOptions, loaded: Loaded, choice: Ch
     manifest = MarketReader(folder / MARKET).manifest
     recorder, ends = Recorder(None), Ends(len(manifest.streams))
     say("taking up the run")
-    run = LoggedRun.resume(folder, keeping(loaded), companions=(recorder, ends))
+    run = LoggedRun.resume(folder, msgspec.structs.replace(keeping(loaded), companions=(recorder, ends)))
     if run.wrote:
         say(f"it was taken up from machine {run.wrote} by its facts; this is {run.machine.hash}")
     try:

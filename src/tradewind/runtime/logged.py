@@ -12,7 +12,7 @@ compared with the recorded one, and the run goes on with the row after the log's
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -70,6 +70,7 @@ class Keeping(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_ns: int = codes.MINUTE
     market_ns: int = codes.DAY
     durability: Durability = "process"
+    companions: tuple[Companion, ...] = ()
 
     def __post_init__(self) -> None:
         if self.snapshot_ns < LEAST_SNAPSHOT_NS:
@@ -136,10 +137,10 @@ class Named:
 class LoggedRun:
     """A session fed row by row from outside. `begin` starts one, `resume` takes one up; then `feed`, and `finish`."""
 
-    def __init__(self, folder: Path, made: Plan, machine: Machine, keeping: Keeping, companions: Sequence[Companion] = ()) -> None:
+    def __init__(self, folder: Path, made: Plan, machine: Machine, keeping: Keeping) -> None:
         """Use `begin` or `resume`."""
         self.folder, self.made, self.machine, self.keeping = folder, made, machine, keeping
-        self.companions = tuple(companions)
+        self.companions = keeping.companions
         self.wrote = ""  # the machine whose journal was taken up by its facts
         self.clock: Callable[[], int] = time.perf_counter_ns
         self.took = Took()
@@ -153,12 +154,11 @@ class LoggedRun:
 
     @classmethod
     def begin(
-        cls, folder: Path, made: Plan, streams: list[Stream], ts_local: int, keeping: Keeping, machine: Machine | None = None,
-        companions: Sequence[Companion] = (),
-    ) -> Self:  # fmt: skip
+        cls, folder: Path, made: Plan, streams: list[Stream], ts_local: int, keeping: Keeping, machine: Machine | None = None
+    ) -> Self:
         """A new run in an empty folder. ts_local: no later than the first row's."""
         machine = machine or made.machine()
-        self = cls(folder, made, machine, keeping, companions)
+        self = cls(folder, made, machine, keeping)
         head = JournalHeader(
             run=folder.name, machine_hash=machine.hash, build=machine.build, configuration=made.to_json(),
             instruments=list(made.setup.instruments), streams=streams, made_by=f"tradewind {__version__}",
@@ -173,14 +173,14 @@ class LoggedRun:
         return self
 
     @classmethod
-    def resume(cls, folder: Path, keeping: Keeping, machine: Machine | None = None, companions: Sequence[Companion] = ()) -> Self:
+    def resume(cls, folder: Path, keeping: Keeping, machine: Machine | None = None) -> Self:
         """Takes a run up where it was killed; the next row to `feed` is number `row` of the market log. Raises Corrupt, BadUse.
 
         Another machine than the one that wrote the journal takes it up by its facts (`wrote` names the other).
         """
         head = JournalReader(folder / JOURNAL).header
         made = plan_of(head.configuration)
-        self = cls(folder, made, machine or made.machine(), keeping, companions)
+        self = cls(folder, made, machine or made.machine(), keeping)
         with self._or_let_go():
             self.writer = JournalWriter.reopen(folder / JOURNAL, keeping.durability)
             self.log = MarketLog.reopen(folder / MARKET, worker=_worker())
