@@ -150,7 +150,7 @@ def on_bar(s: Any, row: Any, out: Any) -> None:
         return
     before = s.top[i].mid
     if s.fact.rule[i, BARS_ONLY]:
-        truth.pace(s, row)
+        truth.pace(s, row, f)
         bars.touch(s, row)
         on_touch(s, i, out)
         if s.top[i].good == 0:
@@ -226,13 +226,11 @@ def catch_up(s: Any, until: int, out: Any) -> None:
         on_time(s, out)
 
 
-@called
+@compiled
 def on_time(s: Any, out: Any) -> None:
     now = s.clock.now
     if s.clock.bar_due <= now:
-        end_ns = s.clock.bar_due
-        s.clock.bar_due = bars.next_end(s, end_ns)
-        close_bars(s, end_ns, out)
+        close_bars(s, s.clock.bar_due, out)
     if s.clock.marked_due <= now:
         s.clock.marked_due = settings.next_mark(s)
         mark(s, out)
@@ -247,7 +245,7 @@ def on_time(s: Any, out: Any) -> None:
     settings.look_ahead(s)
 
 
-@compiled
+@called
 def ring(s: Any, now: int, out: Any) -> None:
     """Every timer that is due."""
     s.clock.timer_due = NEVER
@@ -268,8 +266,9 @@ def on_timer(s: Any, k: int, i: int, out: Any) -> None:
     work_wishes(s, out)
 
 
-@compiled
+@called
 def close_bars(s: Any, end_ns: int, out: Any) -> None:
+    s.clock.bar_due = bars.next_end(s, end_ns)
     for i in range(s.clock.n_instruments):
         for f in range(s.frame_ns.size):
             if (
@@ -291,8 +290,14 @@ def mark(s: Any, out: Any) -> None:
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:
-        facts.apply(s, orders.step_down(s, rung, DRAWDOWN, out))
-        cancel_all(s, out)
+        retreat(s, rung, out)
+
+
+@called
+def retreat(s: Any, rung: int, out: Any) -> None:
+    """The ladder steps down by itself: what it no longer allows is taken back."""
+    facts.apply(s, orders.step_down(s, rung, DRAWDOWN, out))
+    cancel_all(s, out)
 
 
 # From wish to order ------------------------------------------------------------------------------------------------------------

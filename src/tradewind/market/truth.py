@@ -384,13 +384,13 @@ def limit_jumps(s: Any, i: int) -> None:
 
 
 @compiled
-def pace(s: Any, row: Any) -> None:
+def pace(s: Any, row: Any, f: int) -> None:
     """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly.
 
     It may be silent for as long as it has been before, and a little more.
     """
     trust = s.trust[row.instrument]
-    span_ns = TIMEFRAME_NS[row.strategy]
+    span_ns = s.frame_ns[f] if f >= 0 else TIMEFRAME_NS[row.strategy]
     gap = row.ts_local - s.top[row.instrument].ts
     if trust.span_ns == span_ns and gap <= trust.longest_ns < span_ns + SETTLED_NS:
         return

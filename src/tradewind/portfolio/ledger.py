@@ -126,7 +126,8 @@ def total_worth(s: Any) -> float:
         for asset in range(s.clock.n_assets):
             held = s.fact.ledger[CASH, venue, asset]
             if held != 0:
-                total += float(held) * 1e-8 * s.group[asset].reference
+                total += float(held) * s.group[asset].reference
+    total *= 1e-8
     if s.clock.n_contracts != 0:
         for i in range(s.clock.n_instruments):
             if s.fact.rule[i, PAYOFF] != SPOT:

@@ -47,11 +47,13 @@ def on_trade(s: Any, row: Any) -> None:
 
 @compiled
 def on_decision(s: Any, i: int) -> None:
-    m = s.flow[i]
     top = s.top[i]
+    if top.bid == top.ask or top.mid <= 0.0:  # a market known by bars alone; a touch nobody believed yet
+        return
+    m = s.flow[i]
     b = float(top.bid_quantity)
     a = float(top.ask_quantity)
-    if b + a <= 0.0 or top.mid <= 0.0 or top.bid == top.ask:  # a touch nobody believed yet; a market known by bars alone
+    if b + a <= 0.0:
         return
     m.imbalance = (b - a) / (b + a)
     m.imbalance5 = deep(s, i)
