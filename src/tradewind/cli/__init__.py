@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tradewind import __version__
 from tradewind.domain.errors import BadUse, NoRoom, TradewindError
 
 from .emit import Emit
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     emit = Emit(sys.stdout, sys.stderr, as_json="--json" in words)
     try:
-        code = _run(words, emit)
+        if words == ["--version"]:
+            emit.out.write(f"tradewind {__version__}\n")
+        code = 0 if words == ["--version"] else _run(words, emit)
         emit.out.flush()
         return code
     except BrokenPipeError:

@@ -32,7 +32,7 @@ def application() -> typer.Typer:
     """The whole command line; called with words it gives a Job, or an exit code where help was all that was asked for."""
     app = typer.Typer(
         name="tradewind", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-        help="An autonomous crypto trading system: one machine, one tape, every decision explained.",
+        help="An autonomous crypto trading system: one machine, one tape, every decision explained. --version says which.",
     )  # fmt: skip
     app.callback()(_nothing)
     groups: dict[str, typer.Typer] = {}
