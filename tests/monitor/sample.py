@@ -149,10 +149,16 @@ def _quality(random: np.random.Generator, ts: np.ndarray, hostile: bool) -> Qual
         pl.DataFrame({"ts_ns": every, "instrument": [name] * len(every), "dispersion_bps": wide * scale})
         for name, scale in (("BTC/USD", 1.0), ("ETH/USD", 1.6))
     )
+    trust = np.clip(1.0 - wide / 8.0, 0.0, 1.0)
+    believed = pl.concat(
+        pl.DataFrame({"ts_ns": every, "instrument": [name] * len(every), "quality": trust * scale})
+        for name, scale in (("binance:BTC/USDT", 1.0), ("kraken:BTC/USD", 0.9))
+    )
     refused = {"crossed book": 212, "stale quote": 1_904, "impossible jump": 17, "duplicate trade": 88, "checksum": 1}
     return Quality(
         streams=streams,
         dispersion=spread,
+        believed=believed,
         quarantined=refused | ({HOSTILE: 2} if hostile else {}),
         grades={"A": 310_220, "B": 88_410, "C": 12_090, "none": 830},
     )

@@ -83,6 +83,7 @@ def hostile() -> RunRecord:
             run.quality,
             streams=run.quality.streams.with_columns(stream=pl.format("{} {}", "stream", bad)),
             dispersion=run.quality.dispersion.with_columns(instrument=bad),
+            believed=run.quality.believed.with_columns(instrument=bad),
         ),
     }
     return msgspec.structs.replace(
@@ -126,7 +127,17 @@ def test_every_plot_has_a_place_and_every_place_a_plot(hostile: RunRecord) -> No
     _, parsed = rendered(hostile)
     places = [attrs["data-plot"] for _, attrs in parsed.tags if "data-plot" in attrs]
     assert sorted(places) == sorted(parsed.plots)
-    assert {"equity", "contribution", "inventory", "waterfall", "streams", "dispersion", "reliability", "price0"} <= set(places)
+    assert {
+        "equity",
+        "contribution",
+        "inventory",
+        "waterfall",
+        "streams",
+        "believed",
+        "dispersion",
+        "reliability",
+        "price0",
+    } <= set(places)
     ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     links = {attrs["href"][1:] for tag, attrs in parsed.tags if tag == "a"}

@@ -276,6 +276,19 @@ def dispersion(record: RunRecord) -> Plot | None:
     return {"data": data, "layout": layout, "height": 260} if data else None
 
 
+def believed(record: RunRecord) -> Plot | None:
+    """How far each source was believed, over time: those that were believed least on average, the least first."""
+    frame = record.quality.believed
+    means = frame.group_by("instrument", maintain_order=True).agg(pl.col("quality").mean()).sort("quality", maintain_order=True)
+    data = []
+    for i, name in enumerate(means["instrument"].to_list()[:MOST_LINES]):
+        part = frame.filter(pl.col("instrument") == name)
+        style = {"hovertemplate": "%{y:.2f}", "line": {"color": _colour(i), "width": 1.2, "shape": "hv"}}
+        data.append(_line(part["ts_ns"].to_numpy(), part["quality"].to_numpy(), name, len(means), **style))
+    layout = {"xaxis": _time(record), "yaxis": {"title": {"text": "quality"}, "range": [0.0, 1.02]}, "showlegend": True}
+    return {"data": data, "layout": layout, "height": 260} if data else None
+
+
 def reliability(record: RunRecord) -> Plot | None:
     """What was predicted against what came true; the bars are two standard errors of a share."""
     frame = record.calibration.filter(pl.col("count") > 0)

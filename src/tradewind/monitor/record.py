@@ -27,6 +27,7 @@ ORDER_COLUMNS = {
 PRICE_COLUMNS = {"ts_ns": pl.Int64, "instrument": pl.String, "mid": pl.Float64}
 STREAM_COLUMNS = {"ts_ns": pl.Int64, "stream": pl.String, "state": pl.Int64}
 DISPERSION_COLUMNS = {"ts_ns": pl.Int64, "instrument": pl.String, "dispersion_bps": pl.Float64}
+BELIEVED_COLUMNS = {"ts_ns": pl.Int64, "instrument": pl.String, "quality": pl.Float64}
 CALIBRATION_COLUMNS = {"bin": pl.Int64, "predicted": pl.Float64, "realised": pl.Float64, "count": pl.Int64}
 
 
@@ -38,11 +39,13 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How far the data could be believed.
 
     streams: one row per change of a stream's state (codes UNAVAILABLE … INVALID); a state lasts until the next row.
+    believed: how far each source was believed, 0 to 1 (`market.watch.rate`): its trust, less for age and distance.
     quarantined, grades: counts by name; a grade's count is of judged reference prices.
     """
 
     streams: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(STREAM_COLUMNS))
     dispersion: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(DISPERSION_COLUMNS))
+    believed: pl.DataFrame = msgspec.field(default_factory=lambda: _empty(BELIEVED_COLUMNS))
     quarantined: Mapping[str, int] = {}
     grades: Mapping[str, int] = {}
 
@@ -102,6 +105,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             ("calibration", self.calibration, CALIBRATION_COLUMNS),
             ("quality.streams", self.quality.streams, STREAM_COLUMNS),
             ("quality.dispersion", self.quality.dispersion, DISPERSION_COLUMNS),
+            ("quality.believed", self.quality.believed, BELIEVED_COLUMNS),
         )
 
     @cached_property

@@ -249,6 +249,7 @@ def _quality(record: RunRecord, drawings: dict[str, Plot]) -> str:
     lead = "" if share is None else f"{(1 - share) * 100:.1f} % of stream time was synced. "
     lead += "Refused values are kept in quarantine with their reason; a reference price is graded by how many sources agree."
     states = _drawn("streams", plots.streams(record), drawings)
+    trusted = _drawn("believed", plots.believed(record), drawings)
     apart = _drawn("dispersion", plots.dispersion(record), drawings)
     return html.section(
         "quality",
@@ -259,6 +260,7 @@ def _quality(record: RunRecord, drawings: dict[str, Plot]) -> str:
             html.counts(record.quality.quarantined, "Quarantined, by reason"),
             html.counts(record.quality.grades, "Reference prices, by grade"),
         ),
+        f"<h3>How far each source was believed</h3>{trusted}" if trusted else "",
         f"<h3>Distance between the sources</h3>{apart}" if apart else "",
     )
 

@@ -1,7 +1,7 @@
 """The recorder: looks on while a session runs and leaves a RunRecord for statistics and report.
 
-It samples equity, exposure, prices and dispersion between stretches, and reads orders and fills from the journal when all is
-over, part by part: a long run costs no more memory than a short one. It is an observer: nothing it does reaches the machine.
+It samples equity, exposure, prices, dispersion and quality between stretches, and reads orders and fills from the journal when
+all is over, part by part: a long run costs no more memory than a short one. It is an observer: nothing it does reaches the machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .session import Session, Sink
 MOST_SAMPLES = 8000  # then every second one is dropped and half as many are taken: a run of days costs what one of minutes does
 FRAME_NS = 100 * codes.MILLISECOND
 PATIENCE = 100  # samples left out at most until everything held has a price
-KEPT = ("samples", "prices", "dispersion", "states", "grades", "noted", "_conditions", "_waited", "_every_ns")
+KEPT = ("samples", "prices", "dispersion", "believed", "states", "grades", "noted", "_conditions", "_waited", "_every_ns")
 
 
 class Recorder:
@@ -38,10 +38,12 @@ class Recorder:
         self.samples: list[tuple[int, float, float, list[float]]] = []
         self.prices: list[tuple[int, int, float, float]] = []
         self.dispersion: list[tuple[int, int, float]] = []
+        self.believed: list[tuple[int, int, float]] = []
         self.states: list[tuple[int, int, int]] = []
         self.grades: Counter[int] = Counter()
         self.noted: Counter[int] = Counter()
         self._conditions: dict[int, int] = {}
+        self._measured: set[int] = set()
         self._waited = self._looked = 0
         self._every_ns = FRAME_NS  # between two samples of a run that tells of every piece it plays
 
@@ -60,10 +62,13 @@ class Recorder:
         if not self.samples and self._too_early(s):
             return
         self.samples.append((ts, session.equity(), session.exposure(), session.worths()))
-        top, rule, group = s["top"], s["fact"]["rule"], s["group"]
+        top, rule, group, quality = s["top"], s["fact"]["rule"], s["group"], s["trust"]["quality"]
         for i in range(len(session.instruments)):
             if top["mid"][i] > 0:
                 self.prices.append((ts, i, float(top["mid"][i]), float(group["reference"][rule[i, 2]])))
+            if quality[i] > 0.0 or i in self._measured:  # before its first look a source is not doubted, only not measured
+                self._measured.add(i)
+                self.believed.append((ts, i, round(float(quality[i]), 3)))
             condition = int(top["condition"][i])
             if self._conditions.get(i) != condition:
                 self._conditions[i] = condition
@@ -96,6 +101,7 @@ class Recorder:
         kept = {ts for ts, *_ in self.samples}
         self.prices = [line for line in self.prices if line[0] in kept]
         self.dispersion = [line for line in self.dispersion if line[0] in kept]
+        self.believed = [line for line in self.believed if line[0] in kept]
         self.states = self.states[-MOST_SAMPLES * 8 :]
 
     def kept(self) -> bytes:
@@ -105,8 +111,8 @@ class Recorder:
     def found(self, data: bytes) -> None:
         """Goes on from what was kept."""
         known = msgspec.msgpack.decode(data)
-        for name in ("samples", "prices", "dispersion", "states"):
-            setattr(self, name, [tuple(line) for line in known[name]])
+        for name in ("samples", "prices", "dispersion", "believed", "states"):
+            setattr(self, name, [tuple(line) for line in known.get(name, ())])
         self.grades, self.noted = Counter(known["grades"]), Counter(known["noted"])
         self._conditions, self._waited, self._every_ns = known["_conditions"], known["_waited"], known["_every_ns"]
 
@@ -139,6 +145,10 @@ class Recorder:
             dispersion=pl.DataFrame(
                 [(t, assets[a], d) for t, a, d in self.dispersion],
                 schema={"ts_ns": pl.Int64, "instrument": pl.String, "dispersion_bps": pl.Float64}, orient="row",
+            ),
+            believed=pl.DataFrame(
+                [(t, instruments[i], q) for t, i, q in self.believed],
+                schema={"ts_ns": pl.Int64, "instrument": pl.String, "quality": pl.Float64}, orient="row",
             ),
             quarantined=_named(found.verdicts),
             grades={("none", "C", "B", "A")[grade]: n for grade, n in sorted(self.grades.items())},
