@@ -246,6 +246,8 @@ class Reel:
         self.sent: dict[str, int] = {}
         self.late_s = 0.0  # the longest a batch was behind its time
         sandbox.flow.quiet = True
+        for venue in sandbox.venues.values():
+            venue.first_sequence = FIRST_ID  # what a connection hears before the reel is numbered as the reel goes on
 
     async def run(self) -> None:
         """Waits until every venue has a session and none has subscribed for a second, then plays."""

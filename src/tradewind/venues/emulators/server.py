@@ -183,6 +183,7 @@ class Server:
         await socket.prepare(request)
         self._made += 1
         session = Session(self._made, request.path, dict(request.query), self.venue.stage.now_ns)
+        session.sequence = self.venue.first_sequence
         self._sockets.add(socket)
         try:
             await self._serve(socket, Line(session, socket, request.transport), session)

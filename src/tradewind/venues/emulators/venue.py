@@ -58,6 +58,7 @@ class Venue:
     name = ""
     ws_path = "/"  # where clients connect
     connects = Rolling(300, 300)
+    first_sequence = 0  # of a connection's frames, where the venue numbers them
     life_ns = 24 * 3600 * SECOND_NS
     bans = False  # whether the venue bans addresses by itself
 
