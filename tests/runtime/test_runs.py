@@ -58,7 +58,8 @@ def test_every_order_is_explained_by_running_its_decision_again() -> None:
     explainer = Explainer(Path(runs.demo().journal))
     ids = sorted(explainer.orders)
     chosen = ids[:: max(1, len(ids) // 200)][:200]
-    for order_id in chosen:
+    hedges = [n for n, (evidence, _) in explainer.orders.items() if evidence["value"] == reasons.LEG_HEDGED]
+    for order_id in {*chosen, *hedges}:
         evidence = explainer.why(order_id).evidence
         assert evidence["reproduced"], order_id
         assert evidence["kept_without"], order_id

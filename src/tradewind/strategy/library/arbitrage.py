@@ -250,7 +250,7 @@ def settle_up(s: Any, k: int, i: int, g: Any) -> None:
     note(s, k, i, LEGS_IN_FLIGHT, float(m.owed) * 1e-8, 0.0)
     if s.clock.now < m.hedged_ns + int(s.parameter[k][COOLDOWN] * 1e6) or any_in_flight(s, k, g):
         return
-    net = open_amount(s, k, g)
+    net = int(nudged(s, LEG_HEDGED, k, i, float(open_amount(s, k, g))))
     if net == 0:
         m.owed = 0
     else:
