@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,7 +24,7 @@ from tradewind.runtime.options import PaperOptions, configured
 from tradewind.runtime.paper import paper
 from tradewind.runtime.planning import Plan
 from tradewind.runtime.record import Recorded, record
-from tradewind.runtime.recorder import Recorder
+from tradewind.runtime.recorder import FRAME_NS, Recorder
 from tradewind.runtime.replay import Replayer
 from tradewind.storage import marketlog
 from tradewind.storage.recording import Recording
@@ -128,10 +129,10 @@ def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch
     monkeypatch.setattr(marketlog, "BLOCK_ROWS", 1 << 9)
     kept = logged.Keeping(snapshot_ns=codes.SECOND, market_ns=codes.SECOND)
     monkeypatch.setattr(live_paper_module, "keeping", lambda loaded: kept)
-    states: list[tuple[int, str, int]] = []
+    states: list[tuple[int, str, list[Any]]] = []
 
     def die(run: logged.LoggedRun) -> None:
-        states.append((run.row, run.session.digest, len(run.companions[0].samples)))  # type: ignore[attr-defined]
+        states.append((run.row, run.session.digest, list(run.companions[0].samples)))  # type: ignore[attr-defined]
         run.writer.close()
         run.log.close()
 
@@ -143,13 +144,18 @@ def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch
     looking = msgspec.structs.replace(kept, companions=(recorder := Recorder(None), ends := Ends(99)))
     again = logged.LoggedRun.resume(tmp_path / "dead", looking, default_machine())
     assert again.log.manifest.pruned > 0
-    assert (again.row, again.session.digest) == states[0][:2]
-    assert 0.5 * states[0][2] < len(recorder.samples) <= states[0][2]
+    row, digest, lived = states[0]
+    assert (again.row, again.session.digest) == (row, digest)
+    taken = next(again.snapshots.newest()).moment.ts_local
+    before = [sample for sample in lived if sample[0] <= taken]
+    assert before and recorder.samples[: len(before)] == before  # what was kept; behind it rows come in other pieces
+    assert len(recorder.samples) >= len(before)
+    assert np.diff([sample[0] for sample in recorder.samples]).min() >= FRAME_NS
     assert ends.last_ts == int(again.session.state["clock"]["now"][0])
     again.close()
     went_on = go(tmp_path, "2s")
-    assert went_on.rows > states[0][0]
-    assert went_on.equity_curve.height > states[0][2]
+    assert went_on.rows > row
+    assert went_on.equity_curve.height > len(recorder.samples)
     with pytest.raises(BadData, match="retention removed"):
         Recording(tmp_path / "paper")
 

@@ -26,7 +26,10 @@ from .session import Session, Sink
 MOST_SAMPLES = 8000  # then every second one is dropped and half as many are taken: a run of days costs what one of minutes does
 FRAME_NS = 100 * codes.MILLISECOND
 PATIENCE = 100  # samples left out at most until everything held has a price
-KEPT = ("samples", "prices", "dispersion", "believed", "states", "grades", "noted", "_conditions", "_waited", "_every_ns")
+KEPT = (
+    "samples", "prices", "dispersion", "believed", "states", "grades", "noted", "_conditions", "_measured", "_waited", "_looked",
+    "_every_ns",
+)  # fmt: skip
 
 
 class Recorder:
@@ -110,11 +113,9 @@ class Recorder:
 
     def found(self, data: bytes) -> None:
         """Goes on from what was kept."""
-        known = msgspec.msgpack.decode(data)
-        for name in ("samples", "prices", "dispersion", "believed", "states"):
-            setattr(self, name, [tuple(line) for line in known.get(name, ())])
-        self.grades, self.noted = Counter(known["grades"]), Counter(known["noted"])
-        self._conditions, self._waited, self._every_ns = known["_conditions"], known["_waited"], known["_every_ns"]
+        for name, value in msgspec.msgpack.decode(data).items():
+            was = getattr(self, name)  # what an older life did not keep stays as it was made
+            setattr(self, name, [tuple(line) for line in value] if isinstance(was, list) else type(was)(value))
 
     def _too_early(self, s: Any) -> bool:
         """Whether something we hold has no price yet: the curve would begin with a profit nobody made. Patience ends."""
