@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -16,12 +15,13 @@ import msgspec
 
 from tradewind.domain.errors import TradewindError
 
+from .tables import drawn
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 Watch = Callable[[Mapping[str, Any]], None]
 """Takes the state of something that is going on, as a mapping; shown again at each call."""
-_NUMBER = re.compile(r"[+-]?\d[\d,.]*( [A-Za-z]{1,5})?$")
 MAX_CELL = 400  # characters of one value on a screen; the JSON has all
 
 
@@ -88,7 +88,7 @@ class Emit:
             if isinstance(block, str):
                 self.say(block)
             else:
-                console.print(_table(block) if isinstance(block, Table) else block)
+                console.print(_table(block, console.width) if isinstance(block, Table) else block)
 
     def error(self, error: TradewindError, keys: Sequence[str]) -> None:
         """An error, to a person in four lines and to a program as an object that has all promised keys."""
@@ -121,7 +121,7 @@ class Emit:
             def watch(state: Mapping[str, Any]) -> None:
                 if not view.is_started:
                     stack.enter_context(view)  # not before there is something to see: compiling draws a bar of its own
-                view.update(_group(blocks_of(state)))
+                view.update(_group(blocks_of(state), console.width))
 
             yield watch
 
@@ -161,34 +161,18 @@ def _records(value: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _table(block: Table) -> RenderableType:
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    head = any(block.columns)
-    table = RichTable(title=escaped(block.title) or None, title_justify="left", show_header=head, box=box.SIMPLE if head else None)
-    cells = [[_cell(value) for value in row] for row in block.rows]
-    for n, column in enumerate(block.columns):
-        numbers = head and bool(cells) and all(_NUMBER.match(row[n]) for row in cells)
-        table.add_column(escaped(column), overflow="fold", justify="right" if numbers else "left")
-    for texts in cells:
-        table.add_row(*(Text(cell, style=_tint(cell) if head else "") for cell in texts))
-    return table
+def _table(block: Table, width: int) -> RenderableType:
+    return drawn(
+        escaped(block.title), [escaped(column) for column in block.columns],
+        [[_cell(value) for value in row] for row in block.rows], width,
+    )  # fmt: skip
 
 
-def _tint(cell: str) -> str:
-    """The colour of a gain or a loss: what carries a sign and is not zero."""
-    if cell[:1] not in "+-" or not _NUMBER.match(cell) or not re.search("[1-9]", cell):
-        return ""
-    return "green" if cell[0] == "+" else "red"
-
-
-def _group(blocks: Sequence[Block]) -> RenderableType:
+def _group(blocks: Sequence[Block], width: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    return Group(*(Text(escaped(block)) if isinstance(block, str) else _table(block) for block in blocks))
+    return Group(*(Text(escaped(block)) if isinstance(block, str) else _table(block, width) for block in blocks))
 
 
 def _cell(value: object) -> str:
