@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tradewind.domain import codes, reasons
@@ -24,6 +25,14 @@ def test_demo_runs_three_venues_and_three_strategies() -> None:
     assert result.fills > 0
     assert Path(result.report).stat().st_size > 100_000
     assert set(result.record.orders["strategy"].unique()) >= {"market_maker"}
+
+
+def test_the_record_tells_prices_and_fills_in_one_unit() -> None:
+    """Both are drawn in one plot, and what is held is valued by the mid."""
+    record = runs.demo().record
+    mids = dict(record.prices.group_by("instrument").agg(pl.col("mid").median()).iter_rows())
+    for name, price in record.fills.select("instrument", "price").iter_rows():
+        assert float(price) == pytest.approx(mids[name], rel=0.02)
 
 
 def test_demo_is_the_same_every_time() -> None:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tradewind.domain import codes, reasons
+from tradewind.domain import codes, layout, reasons
 from tradewind.domain.rows import Rows
 from tradewind.monitor.record import Quality, RunRecord
 
@@ -66,9 +66,10 @@ class Recorder:
             return
         self.samples.append((ts, session.equity(), session.exposure(), session.worths()))
         top, rule, group, quality = s["top"], s["fact"]["rule"], s["group"], s["trust"]["quality"]
-        for i in range(len(session.instruments)):
+        for i, instrument in enumerate(session.instruments):
             if top["mid"][i] > 0:
-                self.prices.append((ts, i, float(top["mid"][i]), float(group["reference"][rule[i, 2]])))
+                mid = float(top["mid"][i]) / 10**instrument.price_exponent  # the machine counts in units of the price
+                self.prices.append((ts, i, mid, float(group["reference"][rule[i, layout.QUOTE_ASSET]])))
             if quality[i] > 0.0 or i in self._measured:  # before its first look a source is not doubted, only not measured
                 self._measured.add(i)
                 self.believed.append((ts, i, round(float(quality[i]), 3)))
