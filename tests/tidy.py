@@ -176,6 +176,18 @@ def swallowed(source: Source) -> Iterator[str]:
             yield source.line(node)
 
 
+def unexplained(source: Source) -> Iterator[str]:
+    """Who catches everything says on that line why."""
+    for node in source.nodes(ast.ExceptHandler):
+        assert isinstance(node, ast.ExceptHandler)
+        named = {getattr(item, "attr", getattr(item, "id", "")) for item in ast.walk(node.type)} if node.type else BROAD
+        if named & BROAD and not _SAID.search(source.line(node)):
+            yield source.line(node)
+
+
+_SAID = re.compile(r"#\s+(?!noqa)\w+ \w+|# noqa: \w+\s+\S\s+\w+ \w+")
+
+
 def _is_ellipsis(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -254,7 +266,7 @@ def _imports(source: Source) -> Iterator[tuple[ast.AST, str]]:
 
 EVERYWHERE: tuple[Rule, ...] = (long_file, long_function, wide_class, postponed, swallowed)
 IN_SRC: tuple[Rule, ...] = (
-    *EVERYWHERE, many_parameters, printing, asserting, pandas, float_power, foreign_maths, impure_import,
+    *EVERYWHERE, many_parameters, printing, asserting, unexplained, pandas, float_power, foreign_maths, impure_import,
 )  # fmt: skip
 
 

@@ -136,14 +136,14 @@ class Http:
         connection = await self._connection(home, url)
         try:
             answer = await connection.ask(request, self.settings, url)
-        except BaseException as error:
+        except BaseException as error:  # also when cancelled: half an answer may lie in it
             connection.close()
             if not (isinstance(error, OutcomeUnknown) and connection.used):
                 raise
             connection = await self._fresh(home, url)  # a kept connection may have been closed meanwhile: once more
             try:
                 answer = await connection.ask(request, self.settings, url)
-            except BaseException:
+            except BaseException:  # as above
                 connection.close()
                 raise
         idle = self._idle.setdefault(home, [])

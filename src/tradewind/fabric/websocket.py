@@ -297,7 +297,7 @@ async def connect(url: str, settings: Settings) -> WebSocket:
             _, made = await loop.create_connection(lambda: WebSocket(settings, url), to.host, to.port, ssl=tls)
             await made.handshake(to)
             return made
-    except BaseException as error:
+    except BaseException as error:  # also when cancelled: the socket must not stay
         if made is not None:
             made.abort()
         if isinstance(error, TimeoutError):

@@ -207,7 +207,7 @@ class LoggedRun:
         """Leaves no lock behind where a run could not be begun."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # also on Ctrl-C: the locks must not stay
             for name in ("writer", "log"):
                 if hasattr(self, name):
                     getattr(self, name).close()

@@ -94,7 +94,7 @@ def write_whole(path: Path, data: bytes, disk: Disk = DISK) -> None:
         finally:
             os.close(fd)
         disk.rename(aside, path)
-    except BaseException:
+    except BaseException:  # also on Ctrl-C: nothing half written stays aside
         aside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent, disk)

@@ -271,7 +271,7 @@ class JournalWriter:
                     )
                 files.write_whole(self.folder / HEADER_FILE, data, disk)
                 files.sync_folder(self.folder.parent, disk)
-            except BaseException:
+            except BaseException:  # also on Ctrl-C: the lock must not stay
                 os.close(self._lock)
                 raise
         self.place = Place(layout.genesis(data), 0, 0, 0)
@@ -287,7 +287,7 @@ class JournalWriter:
             self._lock = files.lock_folder(self.folder)
             try:
                 self._continue(reader)
-            except BaseException:
+            except BaseException:  # also on Ctrl-C: the lock must not stay
                 self._let_go()
                 raise
         return self
@@ -414,7 +414,7 @@ class JournalWriter:
             done = self._write_one(self._fd, parts[0]) if len(parts) == 1 else self._disk.write(self._fd, *parts)
             if done < size:
                 files.write_all(self._fd, memoryview(b"".join(parts))[done:], disk=self._disk)
-        except BaseException as error:
+        except BaseException as error:  # also on Ctrl-C: no half batch may stay
             self._cut_back()
             self._refuse(error)
             raise
@@ -446,7 +446,7 @@ class JournalWriter:
                 self._disk.datasync(self._fd)
             if not self._named:
                 files.sync_folder(self.folder, self._disk)
-        except BaseException as error:
+        except BaseException as error:  # after a sync that broke off nothing is known
             self._refuse(error)
             raise
         self._unsynced.clear()

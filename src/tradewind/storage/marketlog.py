@@ -177,7 +177,7 @@ class MarketLog:
             self._lock = files.lock_folder(folder)
             try:
                 self._recover(MarketReader(folder))
-            except BaseException:
+            except BaseException:  # also on Ctrl-C: the lock must not stay
                 self._let_go()
                 raise
 
@@ -235,7 +235,7 @@ class MarketLog:
             if self._tail_fd < 0:
                 self._tail_fd, self._named = open_to_append(self._reader.tail_path(self._packed), 0, self._disk), False
             self._tail_size += write_or_cut(self._disk, self._tail_fd, self._tail_size, *self._frame())
-        except BaseException as error:
+        except BaseException as error:  # no way out may leave a frame half counted
             with self._or_refuse():
                 raise error
         self._flushed, self._written = self._filled, self._coder.size
@@ -257,7 +257,7 @@ class MarketLog:
         try:
             with files.disk_errors(self.folder):
                 yield
-        except BaseException as error:
+        except BaseException as error:  # whatever broke off, what the disk holds is unknown
             self._refusal = str(error) or type(error).__name__
             raise
 

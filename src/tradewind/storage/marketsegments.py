@@ -131,7 +131,7 @@ def write_or_cut(disk: files.Disk, fd: int, size: int, *parts: files.Part) -> in
     """Writes every byte behind `size` or leaves the file as long as it was; returns how many. Raises OSError."""
     try:
         return files.write_all(fd, *parts, disk=disk)
-    except BaseException:
+    except BaseException:  # also on Ctrl-C: no half block may stay
         with suppress(OSError):
             disk.truncate(fd, size)
         raise

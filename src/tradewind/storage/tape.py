@@ -106,7 +106,7 @@ class TapeWriter:
         try:
             with files.disk_errors(self._work):
                 self._write(rows)
-        except BaseException:
+        except BaseException:  # also on Ctrl-C: half a tape is none
             self.abandon()
             raise
 
@@ -131,7 +131,7 @@ class TapeWriter:
                     self._work / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n", self._disk
                 )
                 self._put_in_place()
-        except BaseException:
+        except BaseException:  # also on Ctrl-C: half a tape is none
             self.abandon()
             raise
         self._release()
