@@ -126,13 +126,13 @@ class Kills:
         }  # fmt: skip
 
 
-def die_writing(number: int, kept: float) -> None:
-    """From now on this process ends in its `number`th write to a journal's segment."""
+def die_writing(number: int, kept: float, kind: str = ".journal") -> None:
+    """From now on this process ends in its `number`th write to a file of that kind, a journal's segment."""
     seen = [0]
 
     def tearing(honest: Callable[[int, Any], int], joined: Callable[[Any], bytes]) -> Callable[[int, Any], int]:
         def write(fd: int, data: Any) -> int:
-            seen[0] += os.readlink(f"/proc/self/fd/{fd}").endswith(".journal")
+            seen[0] += os.readlink(f"/proc/self/fd/{fd}").endswith(kind)
             if seen[0] < number:
                 return honest(fd, data)
             plain = joined(data)

@@ -160,15 +160,22 @@ def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch
         Recording(tmp_path / "paper")
 
 
-def test_a_run_that_died_before_its_market_log_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dying", [(logged, "MarketLog"), (logged.LoggedRun, "feed")])
+def test_a_run_that_died_before_its_first_row_is_begun_anew(
+    dying: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its market log was there, or while it was empty: the run is its recording all the same."""
+
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(logged, "MarketLog", die)
+        patch.setattr(*dying, die)
         go(tmp_path, "1s")
     assert (tmp_path / "paper" / "journal" / "journal.json").exists()
-    assert go(tmp_path, "1s").rows > 0
+    result = go(tmp_path, "1s")
+    assert result.rows > 0
+    assert over(tmp_path / "paper", tmp_path / "again").digest == result.digest
 
 
 def test_words_of_the_command_line_are_judged() -> None:

@@ -8,6 +8,7 @@ and disk are bounded: snapshots are taken, the market is kept as long as `journa
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Unreachable
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
+from tradewind.storage.files import lock_folder
 from tradewind.storage.journal import JournalReader
 from tradewind.storage.marketlog import MarketReader
 from tradewind.storage.recording import MARKET, is_recording, read_notes, write_notes
@@ -35,6 +37,7 @@ from .paper import RUN, stillborn
 from .planning import plan
 from .record import Running, notes_of, stream
 from .recorder import Recorder
+from .recovery import NOWHERE, place_of, recorded_rows
 from .session import Session
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -66,11 +69,22 @@ async def _run(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choi
 
 
 def _half_begun(folder: Path) -> bool:
-    """Whether a run died between its journal's header and its market log: nothing is lost, and both are begun anew."""
-    journal = folder / "journal"
-    if is_recording(folder) or MARKET not in JournalReader(journal).header.notes:
+    """Whether a run died before its first market row was kept: nothing is lost, and everything is begun anew.
+
+    Taken up instead, it would have begun before its recording does, and the recording would tell another run. Raises BadUse
+    where it is beginning at this moment.
+    """
+    journal, market = folder / "journal", folder / MARKET
+    if MARKET not in JournalReader(journal).header.notes:
         return False
-    shutil.rmtree(journal)
+    if is_recording(folder) and (any(map(len, MarketReader(market).rows())) or place_of(recorded_rows(journal)) != NOWHERE):
+        return False
+    lock = lock_folder(journal)
+    try:
+        shutil.rmtree(market, ignore_errors=True)
+        shutil.rmtree(journal)
+    finally:
+        os.close(lock)
     return True
 
 
@@ -97,8 +111,12 @@ async def _new(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choi
             first = int(heard[0]["ts_local"][0])
             kept = msgspec.structs.replace(keeping(loaded), companions=(recorder, ends))
             run = LoggedRun.begin(folder, made, what.fabric.streams, first, kept)
-            for rows in heard:
-                run.feed(rows)
+            try:
+                for rows in heard:
+                    run.feed(rows)
+            except BaseException:  # also on Ctrl-C: the locks must not stay
+                run.close()
+                raise
             heard.clear()
             await _stream(what, live, run, options, watch, running)
         finally:
