@@ -27,11 +27,26 @@ def test_an_old_log_is_read_and_goes_on_as_a_new_one(tmp_path: Path, n: int) -> 
     assert MarketReader(tmp_path / "m").verify() == n
     for stop in (n, n + 1, 300):
         with MarketLog.reopen(tmp_path / "m", FAST) as log:
-            assert log.manifest.format == 2
+            assert log.manifest.format == 3
             log.append(given_rows[log.rows : stop])
         assert read(tmp_path / "m") == given_rows[:stop].tobytes()
         assert MarketReader(tmp_path / "m").verify() == stop
     assert [segment.by for segment in MarketReader(tmp_path / "m").manifest.segments][n // 40 :] == ["sha256"] * (7 - n // 40)
+
+
+def test_a_log_of_format_2_goes_on_as_a_new_one(tmp_path: Path) -> None:
+    """Format 2 is the same but that every tail has a file of its own, cut to its length."""
+    given_rows = rows_of_any_bits(40)
+    with MarketLog(tmp_path / "m", [], [], "a release of last week", FAST) as log:
+        log.append(given_rows[:20])
+        log.flush()
+    older = msgspec.structs.replace(MarketReader(tmp_path / "m").manifest, format=2)
+    (tmp_path / "m" / "market.json").write_bytes(msgspec.json.encode(older.proven()))
+    assert read(tmp_path / "m") == given_rows[:20].tobytes()
+    with MarketLog.reopen(tmp_path / "m", FAST) as log:
+        assert log.manifest.format == 3
+        log.append(given_rows[20:])
+    assert read(tmp_path / "m") == given_rows.tobytes()
 
 
 def test_a_torn_old_tail_is_cut(tmp_path: Path) -> None:
@@ -60,9 +75,9 @@ def test_an_old_sealed_segment_is_proven(tmp_path: Path) -> None:
 
 def test_a_later_format_is_refused(tmp_path: Path) -> None:
     oldlog.write(tmp_path / "m", rows_of_any_bits(20))
-    later = msgspec.structs.replace(MarketReader(tmp_path / "m").manifest, format=3)
+    later = msgspec.structs.replace(MarketReader(tmp_path / "m").manifest, format=4)
     (tmp_path / "m" / "market.json").write_bytes(msgspec.json.encode(later.proven()))
-    with pytest.raises(BadData, match=r"format 3.*format 1 or 2.*an old release"):
+    with pytest.raises(BadData, match=r"format 4.*format 1, 2 or 3.*an old release"):
         MarketReader(tmp_path / "m")
 
 

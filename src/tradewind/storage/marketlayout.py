@@ -2,7 +2,8 @@
 
     market.json             MarketManifest: what is sealed, what is pruned; written whole at every seal and prune
     00000.market …          segments: a header and blocks of exactly `block_rows` rows
-    000000000000000.tail    frames: the rows after the last block, as they came; named by the first of them
+    000000000000000.tail    frames: the rows after the last block, as they came; named by the first of them. Behind them may lie
+                            frames of a tail before, over which these are written: their numbers are lower
 
     segment header  64   magic "TWmarket" | version u32 | index u32 | first row u64 | digest of the segment before (32)
                          | 0 u32 | crc32 u32
@@ -31,7 +32,7 @@ from tradewind.domain.instruments import Instrument, Stream
 from . import batch
 from .files import Part
 
-FORMAT, OLD_FORMAT = 2, 1
+FORMAT, OLD_FORMATS = 3, (1, 2)  # format 2 wrote every tail into a file of its own
 MANIFEST = "market.json"
 GENESIS = bytes(32)
 _ZEROS = bytes(64)
@@ -100,9 +101,9 @@ def read_manifest(data: bytes, where: str) -> MarketManifest:
         manifest = msgspec.json.decode(data, type=MarketManifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Corrupt(f"does not read as a market log's manifest: {error}", where=where) from error
-    if manifest.format not in (OLD_FORMAT, FORMAT):
+    if manifest.format not in (*OLD_FORMATS, FORMAT):
         raise BadData(
-            f"market log format {manifest.format}", where=where, expected=f"format {OLD_FORMAT} or {FORMAT}",
+            f"market log format {manifest.format}", where=where, expected=f"format {', '.join(map(str, OLD_FORMATS))} or {FORMAT}",
             todo=f"read it with the release that wrote it ({manifest.made_by}) or a later one",
         )  # fmt: skip
     if data != msgspec.json.encode(manifest.proven()):
@@ -170,11 +171,15 @@ def later_block(data: bytes | bytearray, at: int) -> bool:
     return False
 
 
-def later_frame(data: bytes | bytearray, at: int) -> bool:
-    """Whether the header of a frame lies anywhere behind offset `at`: its CRC goes on from bytes that may be lost."""
+def later_frame(data: bytes | bytearray, at: int, first_row: int) -> bool:
+    """Whether the header of a frame of the tail that begins at `first_row` lies anywhere behind offset `at`.
+
+    Only the header: the frame's CRC goes on from bytes that may be lost.
+    """
     for found in _found(data, at, FRAME_MAGIC):
         head = data[found : found + HEADER_BYTES]
-        if _CRC.unpack_from(head, HEADER_BYTES - 4)[0] == zlib.crc32(head[:-4]):
+        whole = _CRC.unpack_from(head, HEADER_BYTES - 4)[0] == zlib.crc32(head[:-4])
+        if whole and _first_row(data, found) >= first_row:
             return True
     return False
 

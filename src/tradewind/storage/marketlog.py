@@ -53,7 +53,7 @@ class MarketLog:
     _tail_fd: int
     _lock: int
     _segments: Segments
-    _named: bool  # whether the names of the tails are known to be durable
+    _named: bool  # whether the tail's name is known to be durable
 
     def __init__(
         self,
@@ -135,13 +135,12 @@ class MarketLog:
         self.flush()
         with self._or_refuse():
             self._worker.wait()
-            self._segments.datasync()
+            self._segments.sync()
             if self._tail_fd >= 0:
                 self._disk.datasync(self._tail_fd)
-            if not (self._named and self._segments.named):
+            if not self._named:
                 files.sync_folder(self.folder, self._disk)
-            self._named = self._segments.named = True
-            self._segments.remove_leftovers()
+            self._named = True
 
     def prune(self, before_row: int) -> int:
         """Removes sealed segments whose rows all lie before `before_row`; returns how many.
@@ -160,6 +159,7 @@ class MarketLog:
                 self.flush()
                 with self._or_refuse():
                     self._worker.wait()
+                    self._segments.remove_spares()
         finally:
             self._let_go()
 
@@ -210,8 +210,9 @@ class MarketLog:
             frame = b"".join(self._frame())
             files.write_whole(tail.path, frame, self._disk)
             size = len(frame)
-        if tail.size:
+        if tail.size:  # what is cut is gone before anything is written: what was lost will be numbered again
             self._tail_fd, self._tail_size = open_to_append(tail.path, size, self._disk), size
+            self._disk.fsync(self._tail_fd)
         self._crc = zlib.crc32(self._coder.view[: self._coder.size])
         self._flushed, self._written = self._filled, self._coder.size
 
@@ -233,7 +234,7 @@ class MarketLog:
         """Puts what is coded and not written into the tail's file, by one call to the kernel where it takes all."""
         try:
             if self._tail_fd < 0:
-                self._tail_fd, self._named = open_to_append(self._reader.tail_path(self._packed), 0, self._disk), False
+                self._tail_fd, self._named = self._segments.begin_tail(self._reader.tail_path(self._packed)), False
             self._tail_size += write_or_cut(self._disk, self._tail_fd, self._tail_size, *self._frame())
         except BaseException as error:  # no way out may leave a frame half counted
             with self._or_refuse():
@@ -242,9 +243,14 @@ class MarketLog:
 
     def _pack_tail(self) -> None:
         """The full tail becomes a block; its file goes only when the block is known to be on the disk."""
-        data = bytes(self._coder.view[: self._coder.size])
-        crc, rows, times, segments = self._crc, self._filled, (self._first_ts, self._coder.last_ts), self._segments
-        self._worker.do(lambda: segments.add(data, crc, rows, times))
+        crc, rows, times, add = self._crc, self._filled, (self._first_ts, self._coder.last_ts), self._segments.add
+        coder, data = self._coder, self._coder.hand_over()
+
+        def pack() -> None:
+            add(data, crc, rows, times)
+            coder.take_back(data)
+
+        self._worker.do(pack)
         self._packed += rows
         if self._tail_fd >= 0:
             os.close(self._tail_fd)

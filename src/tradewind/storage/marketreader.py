@@ -121,14 +121,17 @@ class MarketReader:
             return _old_tail(path, data)
         rows: list[Rows] = []
         at = crc = 0
-        decoder = _decoder()
+        number, decoder = first_row, _decoder()
         try:
             while at < len(data):
-                frame = parse_piece(data, at, FRAME_MAGIC, first_row, crc)
+                frame = parse_piece(data, at, FRAME_MAGIC, number, crc)
                 rows.append(self._decoded(decoder, path, data, frame))
-                first_row, crc, at = first_row + frame.rows, frame.crc, frame.end
+                number, crc, at = number + frame.rows, frame.crc, frame.end
         except batch.Invalid as reason:
-            if later_frame(data, at):
+            if later_frame(data, at, first_row):
+                with files.disk_errors(path):
+                    if path.read_bytes() != data:  # written over as it was read
+                        return self.tail(first_row)
                 raise Corrupt(f"{reason}, and another frame follows", where=f"{path} offset {at}") from reason
         return Tail(path, rows, at, len(data))
 

@@ -25,6 +25,7 @@ since `begin` and on nothing else, so it does not matter in how many pieces rows
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -385,9 +386,9 @@ class Coder:
     """Codes the rows of one block as they come; `size` bytes so far, in `view`."""
 
     def __init__(self, block_rows: int) -> None:
-        self._out = np.empty(block_rows * MOST_BYTES + SLACK, np.uint8)
         self._room = block_rows * MOST_BYTES
-        self.view = self._out.data
+        self._free: deque[NDArray[np.uint8]] = deque()
+        self._take_buffer()
         self._contexts, self._shared = _fresh()
         self.begin()
         encode(np.zeros((0, ROW_BYTES // 8), np.int64), self._out, 0, self._contexts, self._shared)  # compiled now, not at a row
@@ -396,6 +397,20 @@ class Coder:
         """A new block: nothing of the last is remembered."""
         _forget(self._shared)
         self.size = 0
+
+    def hand_over(self) -> memoryview:
+        """What is coded, to whoever writes it, until it is taken back; the next block goes elsewhere."""
+        coded = self.view[: self.size]
+        self._take_buffer()
+        return coded
+
+    def take_back(self, coded: memoryview) -> None:
+        """Lets the bytes handed over be written over. Any thread may."""
+        self._free.append(coded.obj)  # type: ignore[arg-type]
+
+    def _take_buffer(self) -> None:
+        self._out = self._free.popleft() if self._free else np.empty(self._room + SLACK, np.uint8)
+        self.view = self._out.data
 
     @property
     def last_ts(self) -> int:
