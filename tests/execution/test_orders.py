@@ -44,6 +44,23 @@ def test_every_order_is_told_with_its_reason_before_it_counts() -> None:
     assert ids == sorted(set(ids))
 
 
+def test_an_order_tells_where_the_middle_was() -> None:
+    """A timer may ask before the message of the same moment has moved the touch."""
+    stage = quoting(layers=2.0)
+    before, seen = 10000, 0
+    for step in range(40):
+        at, bid = len(stage.journal), 10000 + 5 * (step % 7)
+        shown(stage, bid)
+        for row in stage.journal[at:]:
+            if row["kind"] == SUBMIT:
+                seen += 1
+                off = int(row["value"]) >> 16
+                assert off in {2 * int(row["price"]) - (2 * known + 20) for known in (before, bid)}
+                assert (off < 0) == (row["side"] == BUY)
+        before = bid
+    assert seen > 30
+
+
 def test_a_moved_wish_cancels_once_and_sends_anew() -> None:
     stage = quoting()
     for bid in (10000, 10000, 10005, 10005, 10005):

@@ -40,7 +40,8 @@ def told(seed: int, n: int = 300) -> Rows:
             made.append(
                 {"kind": codes.SUBMIT, "ref": next_id, "price": int(r.integers(90, 110)), "quantity": int(r.integers(1, 9))}
             )
-            made[-1] |= {"strategy": strategy, "instrument": instrument, "side": side, "ts_local": ts}
+            off = int(r.integers(-9, 10)) if r.random() < 0.9 else codes.NO_MIDDLE
+            made[-1] |= {"strategy": strategy, "instrument": instrument, "side": side, "ts_local": ts, "value": off << 16 | 257}
             sent.append(next_id)
         elif roll < 0.6:
             made.append({"kind": codes.REPORT, "ref": whose, "value": int(r.integers(1, 8)), "ts_local": ts})
@@ -91,12 +92,13 @@ def naive(rows: Rows) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         mine = placed.get(int(fill["ref"]))
         coin = COINS[fill["instrument"]]
         price = fill["price"] / 10.0**coin.price_exponent
-        against = mine["row"]["price"] / 10.0**coin.price_exponent if mine else price
+        off = int(mine["row"]["value"]) >> 16 if mine else codes.NO_MIDDLE
+        against = (mine["row"]["price"] - off / 2) / 10.0**coin.price_exponent if off != codes.NO_MIDDLE else price
         slip = 1e4 * (price / against - 1 if fill["side"] == codes.BUY else 1 - price / against)
         filled.append({
             "ts_ns": int(fill["ts_local"]), "order_id": int(fill["ref"]), "strategy": NAMES[mine["row"]["strategy"] if mine else 0],
             "price": price, "quantity": fill["quantity"] / 10.0**coin.quantity_exponent, "cost": charge["value"] * 1e-8 * 2.0,
-            "fee": 7 * 1e-8 * 3.0, "slippage_bps": 0.0 if fill["marks"] & codes.MAKER_FILL else slip,
+            "fee": 7 * 1e-8 * 3.0, "slippage_bps": slip,
         })  # fmt: skip
     return sent, filled
 

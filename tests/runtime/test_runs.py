@@ -35,6 +35,16 @@ def test_the_record_tells_prices_and_fills_in_one_unit() -> None:
         assert float(price) == pytest.approx(mids[name], rel=0.02)
 
 
+def test_slippage_is_counted_from_the_middle_that_was_seen() -> None:
+    """A quote earns about half the spread it rested in; an order that takes pays at least about half the one it met."""
+    record = runs.demo().record
+    fills = record.fills.join(record.orders.select("order_id", sent="price", sent_ns="ts_ns"), on="order_id")
+    rested, took = fills.filter(pl.col("maker")), fills.filter(~pl.col("maker"))
+    assert rested.filter(pl.col("slippage_bps") < 0).height > 0.9 * rested.height
+    assert took.height > 5
+    assert float(took["slippage_bps"].median()) > 0.0  # type: ignore[arg-type]
+
+
 def test_demo_is_the_same_every_time() -> None:
     first, again = runs.demo(), runs.demo.__wrapped__(10, 1)
     assert again.digest == first.digest

@@ -145,8 +145,9 @@ class Audit:
         elif kind == codes.REPORT:
             self._reported(ref, value)
         elif kind == codes.SUBMIT:
-            self.orders[ref] = AuditedOrder(ref, instrument, strategy, side, value // 256, price, quantity)
-            self.working[strategy, instrument, side, value // 256] = ref
+            layer = value // 256 % 256
+            self.orders[ref] = AuditedOrder(ref, instrument, strategy, side, layer, price, quantity)
+            self.working[strategy, instrument, side, layer] = ref
             if self.slots:
                 self.owners[ref % self.slots] = ref
         elif kind == codes.CANCEL:

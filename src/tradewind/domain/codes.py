@@ -43,7 +43,7 @@ CHARGE = 26  # LAST of two: ref = order id, quantity = fee (negative: rebate), s
 
 # Kinds of row: what the machine says ----------------------------------------------------------------------------------
 EVIDENCE = 31  # FIRST of a decision: ref = order id, value = cause code, price = measured, quantity = threshold (both 1e-9)
-SUBMIT = 32  # ref = order id, side, price, quantity, value = order type
+SUBMIT = 32  # ref = order id, side, price, quantity, value = order type | layer << 8 | twice (price less mid) << 16
 CANCEL = 33  # ref = order id, value = cause code
 AMEND = 34  # ref = order id, price, quantity
 WAKE = 35  # a Python strategy is asked: ref = wake number, price = close, quantity = volume, value = timeframe
@@ -63,6 +63,9 @@ ACKED, REJECTED_BY_VENUE, CANCELED_BY_VENUE, EXPIRED_BY_VENUE, CANCEL_REFUSED, O
 
 # Order types (SUBMIT.value) -------------------------------------------------------------------------------------------
 LIMIT_GTC, LIMIT_POST_ONLY, LIMIT_IOC = 1, 2, 3
+ORDER_MASK = 0xFFFF  # of SUBMIT.value: order type and layer, without what the touch was
+MOST_OFF = 1 << 46
+NO_MIDDLE = -MOST_OFF  # above the mask, where there was no touch
 
 # Conditions of a stream or book ---------------------------------------------------------------------------------------
 UNAVAILABLE, SYNCED, GAP, BACKFILLING, STALE, INVALID = range(6)

@@ -6,7 +6,7 @@ cannot differ.
 
 from typing import Any
 
-from ..domain.codes import ACTIVE, CANCEL, HALT, LIMIT_IOC, SUBMIT, WHOLE
+from ..domain.codes import ACTIVE, CANCEL, HALT, LIMIT_IOC, MOST_OFF, NO_MIDDLE, SUBMIT, WHOLE
 from ..domain.orders import CANCELLING, FIRST_FINAL, FREE, UNKNOWN
 from ..kernel.emit import emit, evidence
 from ..kernel.jit import called, compiled
@@ -38,9 +38,18 @@ def submit(s: Any, order_id: int, k: int, i: int, side: int, layer: int, t: Any,
     r.price = t.price
     r.quantity = quantity
     r.ref = order_id
-    r.value = t.otype | (layer << 8)
+    r.value = t.otype | (layer << 8) | (off_middle(s, i, t.price) << 16)
     s.count.submits += 1
     return r
+
+
+@compiled
+def off_middle(s: Any, i: int, price: int) -> int:
+    """Twice a price's distance from the middle of the touch, in price units: what it costs to trade is counted from there."""
+    top = s.top[i]
+    if top.bid <= 0 or top.ask <= 0:
+        return NO_MIDDLE
+    return max(1 - MOST_OFF, min(2 * price - top.bid - top.ask, MOST_OFF - 1))
 
 
 @compiled

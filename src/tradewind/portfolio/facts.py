@@ -124,7 +124,7 @@ def submit(s: Any, row: Any) -> None:
     o.instrument = row.instrument
     o.strategy = row.strategy
     o.side = row.side
-    o.layer = row.value >> 8
+    o.layer = (row.value >> 8) & 255
     o.otype = row.value & 255
     o.price = row.price
     o.quantity = row.quantity

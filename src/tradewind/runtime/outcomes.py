@@ -28,11 +28,11 @@ STATUS_OF = {
     codes.EXPIRED_BY_VENUE: orders.EXPIRED, codes.OUTCOME_UNKNOWN: orders.UNKNOWN, codes.NEVER_REACHED: orders.NEVER_ACCEPTED,
 }  # fmt: skip
 ORDER = np.dtype([
-    ("ts", "i8"), ("id", "i8"), ("price", "i8"), ("quantity", "i8"), ("filled", "i8"), ("cause", "i4"), ("strategy", "i2"),
-    ("instrument", "i2"), ("side", "i1"), ("status", "i1"), ("unused", "V6"),
+    ("ts", "i8"), ("id", "i8"), ("price", "i8"), ("quantity", "i8"), ("filled", "i8"), ("middle", "i8"), ("cause", "i4"),
+    ("strategy", "i2"), ("instrument", "i2"), ("side", "i1"), ("status", "i1"), ("unused", "V6"),
 ])  # fmt: skip
 FILL = np.dtype([
-    ("ts", "i8"), ("id", "i8"), ("price", "i8"), ("quantity", "i8"), ("limit", "i8"), ("cost", "i8"), ("fee", "i8"),
+    ("ts", "i8"), ("id", "i8"), ("price", "i8"), ("quantity", "i8"), ("middle", "i8"), ("cost", "i8"), ("fee", "i8"),
     ("instrument", "i2"), ("asset", "i2"), ("strategy", "i2"), ("side", "i1"), ("maker", "i1"),
 ])  # fmt: skip
 UNKNOWN_OWNER = -1  # of a fill whose order is not in this journal
@@ -73,6 +73,8 @@ class Outcomes:
             ("instrument", "instrument"), ("side", "side"),
         ):  # fmt: skip
             made[ours] = submits[theirs]
+        off = submits["value"] >> 16
+        made["middle"] = np.where(off == codes.NO_MIDDLE, 0, 2 * submits["price"] - off)
         made["cause"], made["status"] = _last_value(evidence, submits["ref"]), orders.PENDING
         ids = submits["ref"]
         before = np.append(self._next_id - 1, ids[:-1])
@@ -103,7 +105,7 @@ class Outcomes:
         made = np.zeros(n, FILL)
         for ours, theirs in (
             ("ts", "ts_local"), ("id", "ref"), ("price", "price"), ("quantity", "quantity"), ("instrument", "instrument"),
-            ("side", "side"), ("limit", "price"),
+            ("side", "side"),
         ):  # fmt: skip
             made[ours] = fills[theirs]
         made["cost"], made["fee"], made["asset"] = charges["value"], charges["quantity"], charges["strategy"]
@@ -112,7 +114,7 @@ class Outcomes:
         for start, mine in _pages(at):
             of, page = _within(at, start, mine), self.orders.read(start, start + mine)
             order = page[at[of] - start]
-            made["strategy"][of], made["limit"][of] = order["strategy"], order["price"]
+            made["strategy"][of], made["middle"][of] = order["strategy"], order["middle"]
         self.fills.append(made)
 
     def _places(self, ids: NDArray[np.int64]) -> Indices:
@@ -229,10 +231,10 @@ def _fill_columns(known: Known) -> dict[str, Column]:
     strategies, instruments = pl.Series(known.strategies, dtype=pl.String), pl.Series([x.name for x in known.instruments])
 
     def slippage(r: Records) -> NDArray[np.float64]:
-        """Against the price the order named; none where it rested."""
-        price, against = r["price"] / scale_p[r["instrument"]], r["limit"] / scale_p[r["instrument"]]
-        worse = np.where(r["side"] == codes.BUY, price / against - 1, 1 - price / against) * 1e4
-        return np.where(r["maker"] != 0, 0.0, worse)
+        """Against the middle of the touch when the order was sent; none where that is not known."""
+        against = np.where(r["middle"] > 0, r["middle"], 2 * r["price"])
+        worse = 2 * r["price"] / against - 1
+        return np.where(r["side"] == codes.BUY, worse, -worse) * 1e4
 
     return {
         "ts_ns": lambda r: r["ts"], "order_id": lambda r: r["id"],

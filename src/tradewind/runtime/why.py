@@ -210,8 +210,9 @@ class Explainer:
 
     @staticmethod
     def _same_order(came: Rows, submit: Any) -> bool:
-        fields = ("instrument", "strategy", "side", "price", "quantity", "value")
-        return any(row["kind"] == codes.SUBMIT and all(row[f] == submit[f] for f in fields) for row in came)
+        fields = ("instrument", "strategy", "side", "price", "quantity")
+        sent = came[(came["kind"] == codes.SUBMIT) & (came["value"] & codes.ORDER_MASK == submit["value"] & codes.ORDER_MASK)]
+        return any(all(row[f] == submit[f] for f in fields) for row in sent)
 
     def _context(self, k: int, i: int) -> dict[str, Any]:
         """What the strategy could see, just before the deciding row."""
