@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tradewind.cli.emit import Emit, Table
+from tradewind.cli.emit import Emit, Table, blocks_of
 from tradewind.cli.tables import drawn
 
 HEADS = ("strategy", "instrument", "quantity", "basis", "realised", "charges", "traded", "note")
@@ -54,3 +54,15 @@ def test_words_are_folded_and_a_list_of_names_stays_whole() -> None:
     emit = Emit(io.StringIO(), err, as_json=False)
     emit.show([Table("", ("", ""), [("rows", 5), ("path", "x" * 200)])])
     assert err.getvalue().replace("\n", "").replace(" ", "").count("x") == 200
+
+
+def test_an_answer_is_words_and_dates_not_python() -> None:
+    err = io.StringIO()
+    emit = Emit(io.StringIO(), err, as_json=False)
+    details = {"files": {"a.parquet": {"bars": 2}}, "gaps": 0, "few": {"x": 1, "y": ["p", "q"]}}
+    told = {"first_ts": 1677628860000000000, "refused": {}, "details": details}
+    emit.show(blocks_of(told))
+    shown_text = err.getvalue()
+    assert "2023-03-01T00:01:00Z" in shown_text
+    assert "details: files" in shown_text and "p, q" in shown_text
+    assert not set("{}[]'") & set(shown_text)

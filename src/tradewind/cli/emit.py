@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[Mapping[str, Any]], None]
 """Takes the state of something that is going on, as a mapping; shown again at each call."""
+NS_OF_2001 = 10**18  # an integer above it, of a field that tells a moment, is one
 MAX_CELL = 400  # characters of one value on a screen; the JSON has all
 
 
@@ -139,18 +141,42 @@ class Emit:
 
 def blocks_of(data: Mapping[str, Any]) -> list[Block]:
     """A plain view of any answer: its single values in one table, then one table for each list or mapping of records."""
+    return list(_blocks("", plain(data)))
+
+
+def _blocks(title: str, data: Mapping[str, Any]) -> Iterator[Block]:
     single: list[tuple[str, object]] = []
-    blocks: list[Block] = []
-    for name, value in plain(data).items():
+    inner: list[Block] = []
+    for name, value in data.items():
+        below = f"{title}: {name}" if title else name
         records = _records(value)
         if records:
             columns = list(dict.fromkeys(key for record in records for key in record))
-            blocks.append(Table(name, columns, [[record.get(column) for column in columns] for record in records]))
-        elif isinstance(value, dict):
-            blocks.append(Table(name, ("", ""), list(value.items())))
+            cells = [[_worded(column, record.get(column)) for column in columns] for record in records]
+            inner.append(Table(below, columns, cells))
+        elif isinstance(value, dict) and value and (not title or _is_long(value)):
+            inner += _blocks(below, value)
         else:
-            single.append((name, ", ".join(map(str, value)) if isinstance(value, list) else value))
-    return ([Table("", ("", ""), single)] if single else []) + blocks
+            single.append((name, _worded(name, value)))
+    if single:
+        yield Table(title, ("", ""), single)
+    yield from inner
+
+
+def _is_long(value: Mapping[str, Any]) -> bool:
+    """Whether a mapping is a table of its own rather than a few words in a cell."""
+    return len(value) > 4 or any(isinstance(item, dict | list) for item in value.values())
+
+
+def _worded(name: str, value: Any) -> object:
+    """A value as a person reads it: moments as dates, lists and small mappings as words, nothing as nothing."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(_worded(key, item))}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_cell(_worded(name, item)) for item in value)
+    if isinstance(value, int) and (name == "ts" or name.endswith("_ts")) and value > NS_OF_2001:
+        return f"{datetime.fromtimestamp(value // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{value % 10**9:09d}Z".replace(".000000000Z", "Z")
+    return value
 
 
 def _records(value: Any) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ NUMBER = re.compile(r"[+-]?\d[\d,.]*( [A-Za-z]{1,5})?$")
 MOST_NAMES = 2  # columns in front that name a line
 LEAST_TEXT = 16  # characters a column of words gets before it is folded
 LEAST_NAME = 26
+LONGEST_HEAD = 20
 EDGE = 2  # and its two sides
 BETWEEN = 3  # blanks and lines a column costs
 
@@ -59,7 +60,8 @@ def _parts(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
 
 def _room(columns: Sequence[Column], least: int) -> int:
     return sum(
-        (max(x.width, min(len(x.head), 8)) if x.numbers else min(max(x.width, len(x.head)), least)) + BETWEEN for x in columns
+        (max(x.width, min(len(x.head), LONGEST_HEAD)) if x.numbers else min(max(x.width, len(x.head)), least)) + BETWEEN
+        for x in columns
     )
 
 
