@@ -89,19 +89,27 @@ async def _trades(feed: Feed, lane: Lane) -> tuple[Rows, bool]:
 
 
 async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
-    """Trades with ids above `since`, page by page, until one reaches `until`."""
+    """Trades with ids above `since`, page by page, until one reaches `until`, or what the stream tells by itself.
+
+    A slow venue's next page always has something new: without that end a busy market's history is never caught up with.
+    """
     ask = feed.adapter.ask_trades(lane.topic, since, lane.last_ts - SLACK_NS)
+    live_ns = feed.desk.time.now() + feed.desk.skew.offset_ns + SLACK_NS  # the stream was proven before
     parts: list[Rows] = []
     for _ in range(MAX_PAGES):
         if ask is None:
             break
         page = feed.adapter.read_trades(lane.topic, await asked(feed, ask, GAP))
         parts.append(page.rows)
-        if len(page.rows) and int(page.rows["ref"].max()) >= until:
+        if len(page.rows) and (int(page.rows["ref"].max()) >= until or (until == codes.NEVER and _last_ts(page.rows) >= live_ns)):
             break
         ask = page.next
     found = np.concatenate(parts) if parts else rows(0)
     return distinct(found[found["ref"] > since])
+
+
+def _last_ts(found: Rows) -> int:
+    return int(found["ts_venue"].max())
 
 
 def distinct(found: Rows) -> Rows:
