@@ -18,7 +18,7 @@ from tradewind.domain.errors import BadData, OutcomeUnknown, Unreachable
 from tradewind.venues.adapter import Answer, Ask
 
 from .ccxtmade import Gate, Hosts, furnished, heard_answer, let_go, library
-from .transport import Denied, Settings, Wire
+from .transport import Absent, Denied, Settings, Wire
 from .unified import ROUTES
 from .watching import Watcher
 
@@ -64,11 +64,11 @@ class Bridge:
         return self._houses[base]
 
     async def connect(self, url: str) -> Wire:
-        """A wire on which the adapter's wishes are watched. Raises Unreachable where the venue has no sockets through ccxt."""
+        """A wire on which the adapter's wishes are watched. Raises Absent where the venue has no sockets through ccxt."""
         house = self.house(url)
         self._refuse_shut(house, url)
         if not getattr(house.exchange, "has", {}).get("watchOrderBook"):
-            raise Unreachable("ccxt has no WebSocket of this venue: it is polled", where=url)
+            raise Absent("ccxt has no WebSocket of this venue: it is polled", where=url)
         made = Watcher(self._settings, self._farewell)
         try:
             made.exchange = await asyncio.wait_for(house.another(made.noted), ANSWER_S)

@@ -43,6 +43,10 @@ class Told(float):
         made.text = value.text if isinstance(value, Told) else "" if isinstance(value, float) else str(value)
         return made
 
+    def split(self, by: str) -> list[str]:
+        """Its text in parts: ccxt's checksum of Kraken's books takes its own floats for texts."""
+        return self.text.split(by)
+
 
 def plain(value: Any) -> str:
     """The text of a number out of ccxt. Raises BadData for one that has lost it."""
@@ -116,6 +120,7 @@ def furnished(hosts: Hosts, gate: Gate, noted: Any = None) -> Any:
         raise BadUse(f"ccxt {ccxt.__version__} knows no exchange {hosts.exchange!r}", where="bridge", expected="an id of ccxt's")
     cls = getattr(import_module("ccxt.pro"), hosts.exchange, None) or getattr(import_module("ccxt.async_support"), hosts.exchange)
     made = cls({"enableRateLimit": True, "timeout": TIMEOUT_MS, "newUpdates": True})
+    made.options["watchOrderBook"] = {**made.options.get("watchOrderBook", {}), "checksum": True}  # Kraken's is off in ccxt
     made.number = Told
     made.safe_float, made.safe_float_2, made.safe_float_n = _safe_float, _safe_float_2, _safe_float_n
     made.safe_string = _texts(made.safe_string)

@@ -27,7 +27,7 @@ from .clock import JournalTime
 from .desk import Desk
 from .lanes import HISTORY, NOTHING, RESUBSCRIBE, SNAPSHOT, BarLane, Lane
 from .links import FrameCounts, Link
-from .transport import Denied, Transport
+from .transport import Absent, Denied, Transport
 
 
 class Outside(NamedTuple):
@@ -101,6 +101,7 @@ class Feed:
         self.problems: dict[str, int] = {}
         self.strangers = self.connections = self.takeovers = self.compared = 0
         self.unconnected_since = desk.time.now()
+        self.absent = False  # the venue has no sockets at all
         self.rules: dict[tuple[int, str], int] = {}  # what changed since the instruments were adopted
         self.retell = False  # an earlier life may have told other rules: they are told again
         self._tasks: dict[object, asyncio.Task[None]] = {}
@@ -182,6 +183,8 @@ class Feed:
         backoff = self.backoff()
         link: Link | None = None
         while True:
+            if link is None and self.absent:
+                return
             if link is None:
                 link = await self._open(topics, rehearsing=False)
             if link is None:
@@ -202,6 +205,8 @@ class Feed:
             wire = await self.outside.transport.connect(self.adapter.socket_url(self.place.ws, topics))
         except (Unreachable, Refused, OutcomeUnknown) as error:
             self.note(error)
+            if isinstance(error, Absent):
+                self.absent, self.unconnected_since = True, 0
             if isinstance(error, Denied):
                 self.budget.heard(error.answer.status, self.adapter.quota(error.answer))
             return None

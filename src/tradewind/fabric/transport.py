@@ -12,7 +12,7 @@ import ssl
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from tradewind.domain.errors import BadUse, Refused
+from tradewind.domain.errors import BadUse, Refused, Unreachable
 from tradewind.venues.adapter import Answer, Ask
 
 from .clock import JournalTime
@@ -68,6 +68,10 @@ class Denied(Refused):
     def __init__(self, answer: Answer, where: str) -> None:
         super().__init__(f"the handshake was answered with status {answer.status}", where=where)
         self.answer = answer
+
+
+class Absent(Unreachable):
+    """A venue without sockets: none will ever be had, what can be polled is polled from the start."""
 
 
 class Address(NamedTuple):

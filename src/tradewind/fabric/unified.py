@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Any
 
 from tradewind.domain.errors import BadData
@@ -15,27 +16,71 @@ MS_OF = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_
 Query = dict[str, str]
 
 
+MAKERS = ("coinbase", "coinbaseadvanced")  # ccxt hands on the side these venues tell, which is the maker's
+OTHER_SIDE = {"buy": "sell", "sell": "buy"}
+_EXACT = Context(prec=100, traps=[Inexact, InvalidOperation])
+
+
 async def _markets(made: Any, _: Query) -> list[wire.Listed]:
-    found = [_listed(one, made.precisionMode) for one in made.markets.values()]
-    return [one for one in found if one is not None]
+    return [_listed(one, made.precisionMode) for one in made.markets.values()]
 
 
-def _listed(one: Any, mode: int) -> wire.Listed | None:
-    """A market, where it is a spot pair or a linear perpetual of whole units and its steps are known."""
-    kind = "spot" if one.get("spot") else "linear" if one.get("swap") and one.get("linear") else ""
+def _listed(one: Any, mode: int) -> wire.Listed:
+    """A market in base units; one that is not bridged says why."""
+    symbol, why = str(one["symbol"]), _stranger(one)
+    base, quote = (str(one.get(name) or "") for name in ("base", "quote"))
+    try:
+        if not why:
+            size = contract_of(one)
+            price, amount = (_step(one["precision"].get(name), mode) for name in ("price", "amount"))
+            limits = one.get("limits") or {}
+            least, cost = (_text((limits.get(name) or {}).get("min")) for name in ("amount", "cost"))
+            kind = "spot" if one.get("spot") else "linear"
+            return wire.Listed(
+                symbol, base, quote, kind, price, times(amount, size), times(least, size) if least else "", cost,
+                _fee(one.get("maker")), _fee(one.get("taker")), one.get("active") is not False,
+            )  # fmt: skip
+    except (BadData, KeyError, AttributeError, TypeError):
+        why = "ccxt does not know its steps exactly"
+    return wire.Listed(symbol, base, quote, "", "", "", why=why)
+
+
+def _stranger(one: Any) -> str:
+    """Why a market is of no sort that can be bridged; "" for a spot pair or a linear perpetual."""
+    if one.get("spot"):
+        return ""
+    if not one.get("swap"):
+        return f"a {one.get('type') or 'market of no known sort'}: only spot pairs and linear perpetuals are bridged"
+    return "" if one.get("linear") else "not settled in its quote asset: only linear perpetuals are bridged"
+
+
+def contract_of(one: Any) -> Decimal | None:
+    """How much of the base asset a contract is; None where amounts are of the asset itself. Raises BadData."""
     size = one.get("contractSize")
-    if not kind or (size is not None and float(size) != 1.0):
+    if one.get("spot") or size is None:
         return None
     try:
-        price, amount = (_step(one["precision"].get(name), mode) for name in ("price", "amount"))
-        limits = one.get("limits") or {}
-        least, cost = (_text((limits.get(name) or {}).get("min")) for name in ("amount", "cost"))
-        fees = (_fee(one.get("maker")), _fee(one.get("taker")))
-        return wire.Listed(
-            one["symbol"], one["base"], one["quote"], kind, price, amount, least, cost, *fees, one.get("active") is not False
-        )
-    except (BadData, KeyError, AttributeError):
-        return None  # ccxt does not know its steps
+        found = Decimal(plain(size))
+    except DecimalException as error:
+        raise BadData("a contract of no known size") from error
+    if not 0 < found < 1_000_000_000:
+        raise BadData("a contract of no known size")
+    return None if found == 1 else found
+
+
+def size_of(made: Any, symbol: str) -> Decimal | None:
+    """`contract_of` a market by its name."""
+    return contract_of(made.markets[symbol])
+
+
+def times(text: str, size: Decimal | None) -> str:
+    """An amount of contracts as one of the base asset, exactly. Raises BadData."""
+    if size is None:
+        return text
+    try:
+        return f"{_EXACT.multiply(_EXACT.create_decimal(text), size):f}"
+    except DecimalException as error:
+        raise BadData("an amount that is no number", expected="as the venue wrote it") from error
 
 
 def _step(value: Any, mode: int) -> str:
@@ -60,16 +105,18 @@ def _fee(value: Any) -> str:
     return "" if value is None else f"{float(value):.7f}"
 
 
-def book_of(told: Any, symbol: str) -> wire.Book:
+def book_of(told: Any, symbol: str, size: Decimal | None = None) -> wire.Book:
     """A whole book of ccxt's, its best LEVELS."""
-    sides = [[(plain(level[0]), plain(level[1])) for level in told[side][:LEVELS]] for side in ("bids", "asks")]
+    sides = [[(plain(level[0]), times(plain(level[1]), size)) for level in told[side][:LEVELS]] for side in ("bids", "asks")]
     return wire.Book(symbol, True, told.get("timestamp") or 0, sides[0], sides[1])
 
 
-def deal_of(one: Any) -> wire.Deal:
-    """A trade of ccxt's."""
-    number, side = one.get("id"), one.get("side")
-    return wire.Deal(str(number or ""), int(one["timestamp"] or 0), str(side or ""), plain(one["price"]), plain(one["amount"]))
+def deal_of(one: Any, exchange: str, size: Decimal | None = None) -> wire.Deal:
+    """A trade of ccxt's, its side the taker's."""
+    number, side = one.get("id"), str(one.get("side") or "")
+    if exchange in MAKERS:
+        side = OTHER_SIDE.get(side, side)
+    return wire.Deal(str(number or ""), int(one["timestamp"] or 0), side, plain(one["price"]), times(plain(one["amount"]), size))
 
 
 def candle_of(one: Any) -> wire.Candle:
@@ -77,31 +124,56 @@ def candle_of(one: Any) -> wire.Candle:
     return (int(one[0]), *(plain(number) for number in one[1:6]))  # type: ignore[return-value]
 
 
+def able(made: Any, method: str) -> None:
+    """Raises ccxt's NotSupported where it has no such method for this venue."""
+    if not made.has.get(method):
+        raise library().NotSupported(f"ccxt {library().__version__} has no {method} for {made.id}")
+
+
+def _of_units(made: Any, symbol: str, what: str) -> None:
+    """Raises NotSupported for what venues count in contracts, in base or in quote, each as it likes."""
+    if size_of(made, symbol) is not None:
+        raise library().NotSupported(f"{what} of {symbol}: nobody says whether they count contracts of it or units")
+
+
 async def _book(made: Any, query: Query) -> wire.Book:
-    return book_of(await made.fetch_order_book(query["symbol"]), query["symbol"])
+    able(made, "fetchOrderBook")
+    return book_of(await made.fetch_order_book(query["symbol"]), query["symbol"], size_of(made, query["symbol"]))
 
 
 async def _trades(made: Any, query: Query) -> wire.Page:
-    since = int(query["since"])
-    found = await made.fetch_trades(query["symbol"], since or None, TRADES)
-    return wire.Page(since, [deal_of(one) for one in found])
+    able(made, "fetchTrades")
+    symbol, since = query["symbol"], int(query["since"])
+    try:
+        found = await made.fetch_trades(symbol, since or None, TRADES)
+    except library().ArgumentsRequired:  # Coinbase's history wants to know its end as well
+        found = await made.fetch_trades(symbol, since or None, TRADES, {"until": made.milliseconds()})
+    size = size_of(made, symbol)
+    return wire.Page(since, [deal_of(one, made.id, size) for one in found])
 
 
 async def _candles(made: Any, query: Query) -> wire.Candles:
     """Those that begin in [since, until)."""
-    timeframe, since, until = query["timeframe"], int(query["since"]), int(query["until"])
+    able(made, "fetchOHLCV")
+    symbol, timeframe, since, until = query["symbol"], query["timeframe"], int(query["since"]), int(query["until"])
+    _of_units(made, symbol, "candles")
+    if made.timeframes and timeframe not in made.timeframes:
+        raise library().NotSupported(f"{made.id} has no candles of {timeframe}, but of {', '.join(made.timeframes)}")
     step = int(timeframe[:-1]) * MS_OF[timeframe[-1]]
     wanted = min(CANDLES, max(1, -((since - until) // step)))
-    found = await made.fetch_ohlcv(query["symbol"], timeframe, since, wanted)
-    return wire.Candles(query["symbol"], timeframe, [candle_of(one) for one in found if since <= one[0] < until])
+    found = await made.fetch_ohlcv(symbol, timeframe, since, wanted)
+    return wire.Candles(symbol, timeframe, [candle_of(one) for one in found if since <= one[0] < until])
 
 
 async def _interest(made: Any, query: Query) -> wire.Interest:
+    able(made, "fetchOpenInterest")
+    _of_units(made, query["symbol"], "open contracts")
     told = await made.fetch_open_interest(query["symbol"])
     return wire.Interest(int(told["timestamp"] or 0), plain(told["openInterestAmount"]))
 
 
 async def _time(made: Any, _: Query) -> wire.Time:
+    able(made, "fetchTime")
     return wire.Time(int(await made.fetch_time()))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from tradewind.venues.bridge import wire
 
 from .ccxtmade import library, plain
 from .transport import Arrival, Settings
-from .unified import book_of, candle_of, deal_of
+from .unified import book_of, candle_of, deal_of, size_of, times
 
 POLL_S = 5.0  # between two requests for what the venue does not stream
 BARS_OF = "1m"
@@ -139,6 +140,8 @@ class Watcher:
             TRADE: lambda: getattr(made, f"{how}_trades")(symbol),
             BAR: lambda: made.watch_ohlcv(symbol, BARS_OF),
         }
+        if channel == BAR and size_of(made, symbol) is not None:
+            raise library().NotSupported(f"candles of {symbol} count contracts or units: nobody says which")
         return calls[channel]
 
     def _quotes(self, symbol: str, how: str) -> Callable[[], Awaitable[Any]]:
@@ -153,20 +156,22 @@ class Watcher:
         return lambda: getattr(made, f"{how}_ticker")(symbol)
 
     def _teller(self, channel: str, symbol: str) -> Callable[[Any], None]:
+        size, exchange = size_of(self.exchange, symbol), self.exchange.id
         if channel == DEPTH:
-            return Differences(symbol, self._say).tell
+            return Differences(symbol, self._say, size).tell
         if channel == BAR:
             return Closing(symbol, self._say).tell
         if channel == TRADE:
-            return lambda told: self._say(wire.Deals(symbol, [deal_of(one) for one in told])) if told else None
-        return lambda told: self._best(symbol, told)
+            return lambda told: self._say(wire.Deals(symbol, [deal_of(one, exchange, size) for one in told])) if told else None
+        return lambda told: self._best(symbol, told, size)
 
-    def _best(self, symbol: str, told: Any) -> None:
+    def _best(self, symbol: str, told: Any, size: Decimal | None) -> None:
         numbers = [told.get(name) for name in ("bid", "bidVolume", "ask", "askVolume")]
         if any(number is None for number in numbers):
             return  # the venue tells no sizes: there is no quote without them
         bid, bid_size, ask, ask_size = (plain(number) for number in numbers)
-        self._say(wire.Best(symbol, told.get("timestamp") or 0, (bid, bid_size), (ask, ask_size)))
+        best = (bid, times(bid_size, size)), (ask, times(ask_size, size))
+        self._say(wire.Best(symbol, told.get("timestamp") or 0, *best))
 
     def _say(self, frame: msgspec.Struct) -> None:
         text = msgspec.json.encode(frame)
@@ -181,13 +186,13 @@ class Watcher:
 class Differences:
     """A book that ccxt keeps, told by what changed since the last look."""
 
-    def __init__(self, symbol: str, say: Callable[[msgspec.Struct], None]) -> None:
-        self.symbol, self._say = symbol, say
+    def __init__(self, symbol: str, say: Callable[[msgspec.Struct], None], size: Decimal | None = None) -> None:
+        self.symbol, self._say, self._size = symbol, say, size
         self._known: list[dict[str, str]] | None = None
 
     def tell(self, told: Any) -> None:
         """Says the whole book the first time, then the levels that are other than before; nothing where none is."""
-        book = book_of(told, self.symbol)
+        book = book_of(told, self.symbol, self._size)
         now = [dict(book.bids), dict(book.asks)]
         if self._known is None:
             self._say(book)

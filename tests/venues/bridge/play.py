@@ -43,14 +43,14 @@ class Kept:
         return None
 
 
-def wanted(name: str, address: dict[str, str]) -> list[Wanted]:
-    """The native feed of a venue, and the same venue through the bridge."""
-    base = f"ccxt://{name}?{urlencode(address)}"
+def wanted(name: str, address: dict[str, str], half: str = "") -> list[Wanted]:
+    """The native feed of a venue, and the same venue through the bridge, or the half of it that `half` names."""
+    base = f"ccxt://{name}{half}?{urlencode(address)}"
     native, bridged = SYMBOLS[name]
     channels = (DEPTH, QUOTE, TRADE)
     return [
         Wanted(adapter_of(name), Place(address["rest"], address["ws"]), (native,), channels),
-        Wanted(adapter_of(f"bridge:{name}"), Place(base, base), (bridged,), channels),
+        Wanted(adapter_of(f"bridge:{name}{half}"), Place(base, base), (bridged,), channels),
     ]
 
 
@@ -122,9 +122,11 @@ async def play(script: dict[str, Any]) -> dict[str, Any]:
     time, rng = JournalTime(SystemClock()), random.Random(1)
     network = Network(Settings(time, rng))
     setting = Setting(pace=Pace(orders_per_s=20.0), by_hand=True)
-    kept = Kept()
+    kept, half = Kept(), "rest" if script.get("without_sockets") else ""
+    for name in script["venues"] if half else ():
+        without_sockets(name)
     async with Sandbox(script["venues"], 7, setting=setting) as sandbox:
-        feeds = [x for name in script["venues"] for x in wanted(name, sandbox.addresses[name])[script.get("from", 0) :]]
+        feeds = [x for name in script["venues"] for x in wanted(name, sandbox.addresses[name], half)[script.get("from", 0) :]]
         patience = Patience(**script.get("patience", {}))
         fabric = Fabric(feeds, Outside(network, time, rng), patience)
         await fabric.open()
@@ -146,7 +148,7 @@ async def play(script: dict[str, Any]) -> dict[str, Any]:
                 told[feed.adapter.venue] = {
                     "trades": trades(feed, mine), "book": book(feed),
                     **(await history(fabric, feed) if script.get("history") else {}),
-                    "moves": moves(feed),
+                    "moves": moves(feed), "connections": feed.connections,
                     "quotes": int(np.count_nonzero(mine["kind"] == codes.QUOTE)),
                     "problems": feed.problems, "refused": feed.refusals,
                     "conditions": {lane.topic.channel: CONDITION_NAMES[lane.state.condition] for lane in feed.lanes},
@@ -171,6 +173,16 @@ async def act(sandbox: Sandbox, fabric: Fabric, step: dict[str, Any], asked: lis
     for _ in range(round(step.get("seconds", 0.0) / 0.05)):
         await sandbox.advance(0.05)
         await asyncio.sleep(0.05)
+
+
+def without_sockets(name: str) -> None:
+    """Has ccxt know its REST half of a venue by a name of its own: what a venue without WebSocket is."""
+    import ccxt
+    import ccxt.async_support
+
+    half = type(f"{name}rest", (getattr(ccxt.async_support, name),), {})
+    setattr(ccxt.async_support, half.__name__, half)
+    ccxt.exchanges.append(half.__name__)
 
 
 if __name__ == "__main__":

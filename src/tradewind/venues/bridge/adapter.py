@@ -6,7 +6,8 @@ differ by venue and that nobody here can check: so no instrument has a proof, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -28,6 +29,14 @@ GRADE_CAP = codes.GRADE_C
 FINER = 3  # decimals beyond the venue's step: what rests from the days of a finer step stays in the book
 MOST_PRICE, MOST_QUANTITY = 9, 8  # decimals that fit the machine's scales
 ID_DIGITS = 18
+CHAINED, SUMMED = "chained ids", "checksum"
+PROVEN = {
+    "binance": CHAINED, "binanceus": CHAINED, "binanceusdm": CHAINED, "binancecoinm": CHAINED, "cryptocom": CHAINED,
+    "gate": CHAINED, "htx": CHAINED, "bitfinex": SUMMED, "bitget": f"{SUMMED}, where the venue sends one",
+    "kraken": f"{SUMMED}, off in ccxt, on here", "independentreserve": f"{SUMMED} of the first book",
+}  # fmt: skip
+"""What ccxt proves books of a venue by: a proof that fails ends the wire. Those of all others, OKX's too, it takes as they come."""
+NEAR = 5  # names that are told where one is unknown
 _OURS = Document("our own choice", "2026-11-22")
 _CCXT = Document("ccxt 4.5.90", "2026-10-30")
 
@@ -49,7 +58,8 @@ class BridgeAdapter(base.Market):
             "rest.weight_per_minute": _OURS.says("a lid; ccxt keeps to the venue's own rate below it", 600, "requests"),
             "ws.connects_per_window": _OURS.says("few venues allow more", 30, "per address"),
             "ws.connect_window_s": _OURS.says("few venues allow more", 300, "s"),
-            "book.proof": _CCXT.says("books are joined and proven inside ccxt, or not at all", "none that can be checked here"),
+            "book.proof": _CCXT.says("watchOrderBook, option checksum", f"inside ccxt: {PROVEN.get(exchange, 'none')}; none here"),
+            "trade.side": _CCXT.says("parseTrade; Coinbase's, a maker's in ccxt, is turned round", "the taker's"),
             "trade.ids": _CCXT.says("any text", "missing trades cannot be told"),
         }
 
@@ -125,7 +135,8 @@ class BridgeAdapter(base.Market):
             listed = {one.symbol: one for one in told}
             missing = [symbol for symbol in symbols if symbol not in listed]
             if missing:
-                raise BadData(f"no instrument {missing[0]!r} that can be bridged", where=self.venue, expected="such as BTC/USDT")
+                known = ", ".join(_near(missing[0], listed)) or "such as BTC/USDT"
+                raise BadData(f"no instrument {missing[0]!r}", where=self.venue, expected=known)
             return [self._instrument(listed[symbol]) for symbol in symbols]
         found = []
         for one in told:
@@ -137,6 +148,8 @@ class BridgeAdapter(base.Market):
 
     def _instrument(self, one: wire.Listed) -> Instrument:
         try:
+            if one.why:
+                raise BadData(one.why)
             price, quantity = decimals_of(_bare(one.price_step)), decimals_of(_bare(one.amount_step))
             if price > MOST_PRICE or quantity > MOST_QUANTITY:
                 raise BadData("more decimals than the machine's units have", expected=f"{MOST_PRICE} and {MOST_QUANTITY} at most")
@@ -215,6 +228,13 @@ class BridgeAdapter(base.Market):
         """ns, to the millisecond."""
         told: wire.Time = base.decoded(wire.TIME, answer, self.venue)
         return told.now * codes.MILLISECOND
+
+
+def _near(symbol: str, listed: Iterable[str]) -> list[str]:
+    """Names that somebody who wrote `symbol` may have meant: without its signs, or of the same base."""
+    plain, base = re.sub(r"[^A-Z0-9]", "", symbol.upper()), symbol.upper().partition("/")[0]
+    alike = [name for name in listed if plain in (re.sub(r"[^A-Z0-9]", "", name.partition(":")[0]), name.replace("/", ""))]
+    return sorted(alike or [name for name in listed if name.partition("/")[0] == base])[:NEAR]
 
 
 def _bare(step: str) -> str:

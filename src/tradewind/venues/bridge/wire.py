@@ -81,7 +81,7 @@ class Listed(msgspec.Struct):
     symbol: str  # ccxt's unified name, BTC/USDT or BTC/USDT:USDT
     base: str
     quote: str
-    kind: str  # spot | linear; others are not bridged
+    kind: str  # spot | linear; "" where it is not bridged
     price_step: str
     amount_step: str
     least_amount: str = ""
@@ -89,6 +89,7 @@ class Listed(msgspec.Struct):
     maker: str = ""
     taker: str = ""
     active: bool = True
+    why: str = ""  # it is not bridged
 
 
 class Page(msgspec.Struct):
