@@ -59,6 +59,19 @@ def test_grids_are_all_combinations() -> None:
     assert grid_of(["a.x=1,2", "b.y=3"]) == [{"a.x": 1.0, "b.y": 3.0}, {"a.x": 2.0, "b.y": 3.0}]
 
 
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's own machine would be one more to compile: the same composition runs uncompiled here."""
+    monkeypatch.setattr(
+        "tradewind.runtime.planning.Machine", lambda composition, **_: under_test.Machine(composition, compiled=False)
+    )
+
+
+def a_tape(folder: Path) -> Path:
+    with TapeWriter(folder / "tape", [BAR_COIN], [Stream(venue="bench", channel="bar", instrument=0)], "a test") as writer:
+        writer.append(bars_tape(300))
+    return folder / "tape"
+
+
 @pytest.mark.parametrize("axes", [["a.x"], ["a.x="], ["x=1"], ["a.x=1,two"], ["a.x=nan"], ["a.x=1", "a.x=2"]])
 def test_a_bad_axis_is_refused(axes: list[str]) -> None:
     with pytest.raises(BadUse):
@@ -71,15 +84,20 @@ def test_a_parameter_that_is_none_is_named(key: str, told: str) -> None:
         sweep_machine(machines.bars_machine(compiled=False), bars_setup(), [bars_tape(3)], [{key: 1.0}])
 
 
-def test_the_command_adds_every_point_to_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan's own machine would be one more to compile: the same composition runs uncompiled here."""
-    monkeypatch.setattr(
-        "tradewind.runtime.planning.Machine", lambda composition, **_: under_test.Machine(composition, compiled=False)
-    )
-    with TapeWriter(tmp_path / "tape", [BAR_COIN], [Stream(venue="bench", channel="bar", instrument=0)], "a test") as writer:
-        writer.append(bars_tape(300))
+def test_a_python_strategys_parameter_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would change nothing, and every point would be the same."""
+    uncompiled(monkeypatch)
     options = SweepOptions(
-        tape=tmp_path / "tape", out=tmp_path / "out", strategy=["sma_cross"], capital="1000000 USDT", grid=["sma_cross.fast=3,5"]
+        tape=a_tape(tmp_path), out=tmp_path / "out", strategy=["swing"], capital="1000000 USDT", grid=["swing.horizon=3,5"]
+    )
+    with pytest.raises(BadUse, match="horizon"):
+        sweep(options, configured(options, {}))
+
+
+def test_the_command_adds_every_point_to_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uncompiled(monkeypatch)
+    options = SweepOptions(
+        tape=a_tape(tmp_path), out=tmp_path / "out", strategy=["sma_cross"], capital="1000000 USDT", grid=["sma_cross.fast=3,5"]
     )
     loaded = configured(options, {})
     found = sweep(options, loaded)

@@ -130,7 +130,7 @@ SENTENCES = {
     CROSS_UP: "the fast average stood {measured:g} over the slow one, threshold {threshold:g}",
     CROSS_DOWN: "the fast average stood {measured:g} under the slow one, threshold {threshold:g}",
     LEG_HEDGED: "one leg of an arbitrage had not filled; the open {measured:g} units were hedged by rule",
-    STRATEGY_WISH: "a Python strategy wished a position {measured:g} units away from the present one",
+    STRATEGY_WISH: "a Python strategy wished a position {measured:g} away from the present one",
     PRICE_MOVED: "the price it should stand at moved to {measured:g}, it stood at {threshold:g}",
     NO_LONGER_WANTED: "no order is wanted there any more",
     LADDER_CANCEL: "the ladder stepped down to {measured:g}",
@@ -150,8 +150,8 @@ SENTENCES = {
     STRATEGY_BUSY: "the strategy was still thinking",
     ANSWER_EXPIRED: "the strategy's answer came too late",
     NOT_ASKED: "nothing it listens to had happened yet",
-    ASKED_NO_CHANGE: "it was asked at its last closed bar, at close {measured:g}, and wished no change",
-    NOT_SIZED: "its size, {measured:g} quantity units, held no lot of {threshold:g}: not sized yet, or too little capital",
+    ASKED_NO_CHANGE: "it was asked at its last closed bar, at close {measured:.10g}, and wished no change",
+    NOT_SIZED: "its size, {measured:g}, held no lot of {threshold:g}: not sized yet, or too little capital",
     WEIGHT_ZERO: "the selector gave it no weight",
     HALTED_BY_LADDER: "the ladder stood on rung {measured:g}",
     BOOK_UNTRUSTED: "the book was not synced (condition {measured:g})",
@@ -243,12 +243,19 @@ UNMEASURED = {  # the same where a row has no place for both numbers: a VERDICT 
     OFF_CONSENSUS: "it lay too far off the other sources",
     FROZEN_FEED: "the same value for too long while others moved",
 }
+IN_PRICE_UNITS = frozenset({QUOTE_PLACED, PRICE_MOVED, CROSS_UP, CROSS_DOWN, ASKED_NO_CHANGE, PRICE_OFF_TICK, SELF_CROSS})
+IN_QUANTITY_UNITS = frozenset({STRATEGY_WISH, NOT_SIZED, QUANTITY_OFF_LOT, QUANTITY_TOO_SMALL, QUANTITY_TOO_LARGE})
 NAMES = {value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)}
 
 
 def name(code: int) -> str:
     """The code's name, or `CODE_<n>` for one of a later release."""
     return NAMES.get(code, f"CODE_{code}")
+
+
+def unit_of(code: int, price_unit: float, quantity_unit: float) -> float:
+    """What the measured value and the threshold of a decision are counted in: a unit of the instrument, or 1."""
+    return price_unit if code in IN_PRICE_UNITS else quantity_unit if code in IN_QUANTITY_UNITS else 1.0
 
 
 def sentence(code: int, measured: float | None = None, threshold: float | None = None) -> str:

@@ -33,7 +33,7 @@ from tradewind.storage.tape import Tape
 from . import trials
 from .config import Loaded
 from .options import SweepOptions
-from .planning import Plan, first_row_ts, plan
+from .planning import SIZING, Plan, declared, first_row_ts, plan
 from .seats import word_of
 from .session import Session
 
@@ -256,7 +256,10 @@ def _changed(made: Plan, point: Point) -> Plan:
         if name not in made.names:
             raise BadUse(f"no strategy {name!r} runs here", where=key, expected=f"one of {', '.join(made.names)}")
         k = made.names.index(name)
-        if k in seats and parameter not in COMMON:
+        if k in seats and parameter not in (*COMMON, *SIZING):
+            known = declared("python", seats[k])
+            if parameter not in known:
+                raise BadUse(f"{name} has no parameter {parameter!r}", where=key, expected=f"one of {', '.join(known)}")
             seats[k] = msgspec.structs.replace(seats[k], parameters={**seats[k].parameters, parameter: value})
         else:
             values = {**strategies[k].parameters, parameter: value}

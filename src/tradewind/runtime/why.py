@@ -17,6 +17,7 @@ import numpy as np
 
 from tradewind.domain import codes, reasons
 from tradewind.domain.errors import BadUse
+from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows, rows
 from tradewind.engine.snapshot import State, restore
 
@@ -138,7 +139,7 @@ class Explainer:
             flips = self._probed(base, number, submit, cause, margin)
         x = self.plan.setup.instruments[i]
         price, quantity = int(submit["price"]) / 10.0**x.price_exponent, int(submit["quantity"]) / 10.0**x.quantity_exponent
-        unit = 10.0**x.price_exponent if cause == reasons.QUOTE_PLACED else 1.0  # what is measured is a price there
+        unit = _unit(cause, x)
         side = "buy" if submit["side"] == codes.BUY else "sell"
         verdict = "Executed again with that change: the order is another or none." if flips else "Executed again: the order stays."
         sent = f"{self.names[k]} sent a {side} of {quantity:.10g} {x.base} at {price:.10g} {x.quote} on {x.name}"
@@ -147,7 +148,7 @@ class Explainer:
         held = f"position {context['position']:.10g}, selector weight {context['weight']:.2f}"
         lines = [
             f"Order {order_id}: {sent}, {_stamp(int(submit['ts_local']))}.",
-            f"Because {reasons.sentence(cause, measured / unit, threshold / unit)}.",
+            f"Because {reasons.sentence(cause, measured * unit, threshold * unit)}.",
             f"It saw: {saw}, signal {context['score']:+.3f} with confidence {context['confidence']:.2f}, {held}.",
             f"{claim} {verdict}",
         ]
@@ -246,6 +247,8 @@ class Explainer:
         for k, name in enumerate(self.names):
             if strategy in (None, name):
                 code, measured, threshold, since = self._note(s, k, i)
+                unit = _unit(code, self.plan.setup.instruments[i])
+                measured, threshold = measured * unit, threshold * unit
                 lines.append(f"{name}: {reasons.sentence(code, measured, threshold)}{since}.")
                 evidence[name] = {"reason": reasons.name(code), "measured": measured, "threshold": threshold}
         return Reason(instrument=instrument, time=_stamp(ns), text="\n".join(lines), evidence=evidence)
@@ -272,6 +275,10 @@ class Explainer:
         if int(noted["code"]) == 0:
             return reasons.NOT_ASKED, 0.0, 0.0, since
         return int(noted["code"]), float(noted["measured"]), float(noted["threshold"]), f", noted {_stamp(int(noted['ts']))}{since}"
+
+
+def _unit(code: int, x: Instrument) -> float:
+    return reasons.unit_of(code, 10.0**-x.price_exponent, 10.0**-x.quantity_exponent)
 
 
 def _stamp(ns: int) -> str:
