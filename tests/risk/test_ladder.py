@@ -38,10 +38,10 @@ def operator(desk: Desk, rung: int) -> None:
     desk.feed(_row(OPERATOR, desk.now + MS, rung))
 
 
-def _row(kind: int, ts: int, value: int) -> object:
+def _row(kind: int, ts: int, value: int, **fields: int) -> object:
     from scripted import row
 
-    return row(kind, ts, value=value)
+    return row(kind, ts, value=value, **fields)
 
 
 @pytest.mark.parametrize("rung", [codes.CANCEL_ONLY, codes.HALTED])
@@ -104,6 +104,64 @@ def later_same(desk: Desk, bid: int) -> None:
     """A second passes, the books stand."""
     desk.now += SECOND
     desk.shown(bid, bid + 10)
+
+
+def stray(desk: Desk, quantity: int, side: int = BUY, i: int = 0) -> None:
+    """The venue tells of a fill at 100.00 of an order nobody sent; 100 units are worth 1 USD."""
+    desk.now += MS
+    told = {"ref": 1 << 40, "side": side, "instrument": i}
+    desk.feed(
+        _row(codes.FILL, desk.now, price=10000, quantity=quantity, **told, value=desk.now),
+        _row(codes.CHARGE, desk.now, strategy=desk.names.asset("USD"), **told, value=quantity * 1_000_000),
+    )
+
+
+def alarms(desk: Desk) -> list[tuple[int, float]]:
+    """Every alert: its reason and the worth it tells."""
+    return [(int(x["value"]), int(x["ref"]) / 1e8) for x in desk.said(codes.ALERT)]
+
+
+def test_money_nobody_explains_steps_down_until_an_operator_accepts_it() -> None:
+    """What came in and what went out count apart, over all venues; what a resume accepted is asked about at the next stray fill."""
+    desk = quoting(limits=msgspec.structs.replace(LOOSE, max_suspense=5.005))
+    later(desk)
+    for i, quantity in ((0, 200), (1, 300)):
+        stray(desk, quantity, i=i)
+        later(desk)
+        assert desk.s["fact"]["ladder"]["rung"] == codes.ACTIVE and live(desk) == {BUY, SELL}
+    stray(desk, 1)
+    halts = desk.said(HALT)
+    assert [(int(h["value"]), int(h["ref"])) for h in halts] == [(codes.REDUCE_ONLY, reasons.SUSPENSE_TOO_LARGE)]
+    [(code, worth)] = alarms(desk)
+    assert code == reasons.SUSPENSE_TOO_LARGE and worth == pytest.approx(5.01, rel=1e-3)
+    later(desk)
+    later(desk)
+    assert not live(desk), "the position is nobody's: no strategy may sell it"
+    stray(desk, 1)
+    assert len(alarms(desk)) == 1, "it stands where it stands"
+    operator(desk, codes.ACTIVE)
+    for _ in range(3):
+        later(desk)
+    assert desk.s["fact"]["ladder"]["rung"] == codes.ACTIVE and live(desk) == {BUY, SELL}
+    stray(desk, 1)
+    assert desk.s["fact"]["ladder"]["rung"] == codes.REDUCE_ONLY and len(alarms(desk)) == 2
+
+
+def test_what_is_explained_again_no_longer_counts() -> None:
+    """A stray fill the other way takes out of suspense what the first left there."""
+    desk = quoting(limits=msgspec.structs.replace(LOOSE, max_suspense=5.005))
+    later(desk)
+    for side in (BUY, SELL, BUY, SELL, BUY):
+        stray(desk, 400, side)
+    assert desk.s["fact"]["ladder"]["rung"] == codes.ACTIVE and not alarms(desk)
+
+
+def test_suspense_without_a_rate_is_too_much() -> None:
+    desk = Desk(limits=msgspec.structs.replace(LOOSE, max_suspense=1e6))
+    desk.s["group"]["reference"][desk.names.asset("BTC")] = 0.0
+    stray(desk, 1)
+    assert desk.s["fact"]["ladder"]["rung"] == codes.REDUCE_ONLY
+    assert alarms(desk) == [(reasons.SUSPENSE_TOO_LARGE, 9e10)]
 
 
 @pytest.mark.parametrize(("grade", "collar"), [(codes.GRADE_A, 50), (codes.GRADE_B, 100), (codes.GRADE_C, 150)])

@@ -47,7 +47,7 @@ SUBMIT = 32  # ref = order id, side, price, quantity, value = order type | layer
 CANCEL = 33  # ref = order id, value = cause code
 AMEND = 34  # ref = order id, price, quantity
 WAKE = 35  # a Python strategy is asked: ref = wake number, price = close, quantity = volume, value = timeframe
-ALERT = 36  # value = alert code, ref = detail
+ALERT = 36  # what people must hear: value = its reason, ref = what was measured (money in units of 10^-8)
 VERDICT = 37  # not believed: value = truth code, price = measured, quantity = threshold (1e-9); stream, number and ref of the row
 HALT = 38  # the machine latched a ladder rung: value = rung, ref = cause
 

@@ -62,6 +62,7 @@ RANGE_EXCEEDED = 100
 NO_RIGHT = 101
 NOT_TRADING = 102
 OFF_PEG = 103
+SUSPENSE_TOO_LARGE = 104
 
 # Verdicts of truth -------------------------------------------------------------------------------------------------------
 HOLE_IN_STREAM = 120
@@ -170,6 +171,7 @@ SENTENCES = {
     RATE_LIMIT: "the order rate had used up its budget ({threshold:g} a second)",
     DATA_TOO_OLD: "the last market data was {measured:g} s old, the limit is {threshold:g} s",
     DRAWDOWN: "the drawdown latch is set at {measured:g} %",
+    SUSPENSE_TOO_LARGE: "fills of unknown orders left {measured:g} unexplained, the limit is {threshold:g}",
     SELF_CROSS: "it would have traded with our own order at {threshold:g}",
     BALANCE_TOO_SMALL: "it needed {measured:g}, free balance was {threshold:g}",
     TABLE_FULL: "the order table was full",

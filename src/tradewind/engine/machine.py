@@ -31,7 +31,15 @@ from tradewind.domain.codes import (
     WOKEN,
 )
 from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
-from tradewind.domain.reasons import DRAWDOWN, LADDER_CANCEL, NO_LONGER_WANTED, OFF_PEG, PRICE_MOVED, TABLE_FULL
+from tradewind.domain.reasons import (
+    DRAWDOWN,
+    LADDER_CANCEL,
+    NO_LONGER_WANTED,
+    OFF_PEG,
+    PRICE_MOVED,
+    SUSPENSE_TOO_LARGE,
+    TABLE_FULL,
+)
 from tradewind.execution import orders
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.market import bars, belief, books, consensus, truth, watch
@@ -197,9 +205,12 @@ def judge(s: Any, i: int) -> None:
 @called
 def on_own_row(s: Any, row: Any, out: Any) -> None:
     """Word of our orders, answers of strategies, settings, operators."""
+    n_stray = s.fact.ids.n_stray
     facts.apply(s, row)
     if s.clock.fault != 0:
         return
+    if s.fact.ids.n_stray != n_stray:
+        suspect(s, out)
     if row.kind == CHARGE or row.kind == REPORT:
         o = facts.find(s, row.ref)
         settings.tally(s, row)
@@ -290,13 +301,23 @@ def mark(s: Any, out: Any) -> None:
     s.budget.equity = ledger.total_worth(s)
     rung = breakers.drawdown_rung(s)
     if rung > s.fact.ladder.rung:
-        retreat(s, rung, out)
+        retreat(s, rung, DRAWDOWN, out)
 
 
 @called
-def retreat(s: Any, rung: int, out: Any) -> None:
+def suspect(s: Any, out: Any) -> None:
+    """A fill of an order nobody knows was booked: too much unexplained money is a reason to take no more risk."""
+    worth = breakers.suspended(s)
+    rung = breakers.suspense_rung(s, worth)
+    if rung > s.fact.ladder.rung:
+        orders.alert(s, SUSPENSE_TOO_LARGE, worth, out)
+        retreat(s, rung, SUSPENSE_TOO_LARGE, out)
+
+
+@called
+def retreat(s: Any, rung: int, cause: int, out: Any) -> None:
     """The ladder steps down by itself: what it no longer allows is taken back."""
-    facts.apply(s, orders.step_down(s, rung, DRAWDOWN, out))
+    facts.apply(s, orders.step_down(s, rung, cause, out))
     cancel_all(s, out)
 
 

@@ -56,6 +56,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_position: float = 1e7
     max_gross: float = 1e8
     max_net: float = 1e8
+    max_suspense: float = 1e7  # what fills of unknown orders may leave unexplained
     max_open: int = 256
     orders_per_s: int = 1000
     max_age_ns: int = 2 * codes.SECOND
@@ -203,6 +204,7 @@ class Prelude:
         for scope in range(-1, len(self.setup.strategies)):
             for ref, value in {**{ref: round(amount * MONEY) for ref, amount in money.items()}, **plain}.items():
                 self._add(codes.LIMIT, strategy=scope, ref=ref, value=value)
+        self._add(codes.LIMIT, strategy=-1, ref=layout.MAX_SUSPENSE, value=round(m.max_suspense * MONEY))
 
     def _tuning(self) -> None:
         unknown = set(self.setup.tuning) - set(TUNING)

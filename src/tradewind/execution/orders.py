@@ -6,7 +6,7 @@ cannot differ.
 
 from typing import Any
 
-from ..domain.codes import ACTIVE, CANCEL, HALT, LIMIT_IOC, MOST_OFF, NO_MIDDLE, SUBMIT, WHOLE
+from ..domain.codes import ACTIVE, ALERT, CANCEL, HALT, LIMIT_IOC, MOST_OFF, NO_MIDDLE, SUBMIT, WHOLE
 from ..domain.orders import CANCELLING, FIRST_FINAL, FREE, UNKNOWN
 from ..kernel.emit import emit, evidence
 from ..kernel.jit import called, compiled
@@ -79,6 +79,14 @@ def step_down(s: Any, rung: int, cause: int, out: Any) -> Any:
     r.value = rung
     r.ref = cause
     return r
+
+
+@compiled
+def alert(s: Any, code: int, detail: float, out: Any) -> None:
+    """The ALERT row that tells people of something measured."""
+    r = emit(s, out, ALERT, 0)
+    r.value = code
+    r.ref = int(detail)
 
 
 @compiled

@@ -344,6 +344,7 @@ def _limits(config: Config, capital: float, bars_only: bool) -> Limits:
     return Limits(
         max_notional=float(risk.max_order_notional.of(amount)), max_position=float(risk.max_position_notional.of(amount)),
         max_gross=float(risk.max_gross_notional.of(amount)), max_net=float(risk.max_net_notional.of(amount)),
+        max_suspense=float(risk.max_suspense.of(amount)),
         max_open=risk.max_open_orders, orders_per_s=risk.orders_per_second, drawdown=float(risk.drawdown_halt_pct) / 100,
         max_age_ns=max(risk.max_data_age_ns, 5 * codes.MINUTE if bars_only else 0),
     )  # fmt: skip

@@ -86,7 +86,7 @@ def _strategy(loaded: Loaded, name: str, strategy: Strategy, folder: File) -> St
 
 def _limits(loaded: Loaded) -> None:
     risk, currency = loaded.config.risk, loaded.config.run.capital.currency
-    for name in ("max_order_notional", "max_position_notional", "max_gross_notional", "max_net_notional"):
+    for name in ("max_order_notional", "max_position_notional", "max_gross_notional", "max_net_notional", "max_suspense"):
         size = getattr(risk, name)
         if size.currency not in ("", currency):
             raise loaded.bad(

@@ -113,6 +113,10 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     drawdown_halt_pct: Annotated[
         Decimal, Key(Number(0, 100, "%"), "Fall from the equity's peak after which orders may only reduce positions.")
     ] = Decimal(20)
+    max_suspense: Annotated[
+        Size,
+        Key(Notional(), "Most that fills of unknown orders may leave unexplained before orders may only reduce positions."),
+    ] = _size("0.005")
     fixed_fraction: Annotated[Decimal, Key(Share("0", "1"), "Size of a full-confidence position as a fraction of its capital.")] = (
         Decimal("0.1")
     )
