@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,22 +20,15 @@ from tradewind.runtime.check import check
 from tradewind.runtime.options import CheckOptions
 from tradewind.venues.adapter import Answer, Ask
 
+from .packages import install
+
 HOUR = 3_600_000_000_000
 
 
 @pytest.fixture
 def moodring(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The worked example, installed: its module and the metadata of its distribution on the path."""
-    source = repo / "docs/examples/moodring"
-    (tmp_path / "moodring.py").write_text((source / "moodring.py").read_text())
-    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    info = tmp_path / "tradewind_moodring-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    points = "".join(f"{name} = {place}\n" for name, place in project["entry-points"]["tradewind.data"].items())
-    (info / "entry_points.txt").write_text(f"[tradewind.data]\n{points}gone = moodring:Nothing\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "moodring", raising=False)
+    """The worked example, installed."""
+    install(repo / "docs/examples/moodring", tmp_path, {"tradewind.data": {"gone": "moodring:Nothing"}}, monkeypatch)
     return "moodring"
 
 
