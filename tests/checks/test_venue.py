@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,32 +13,36 @@ import numpy as np
 import pytest
 
 from tradewind.checks import hostile, sandbox, venue
-from tradewind.domain.errors import BadUse
+from tradewind.domain import codes
+from tradewind.domain.errors import BadUse, NoRoom
 from tradewind.domain.rows import Rows
 from tradewind.runtime.check import check
 from tradewind.runtime.doctor import _unconfirmed
-from tradewind.runtime.live_source import symbols_of, venues_of
-from tradewind.runtime.options import CheckOptions
+from tradewind.runtime.live_source import Choice, symbols_of, venues_of
+from tradewind.runtime.options import CheckOptions, VenueOptions
+from tradewind.runtime.record import record
+from tradewind.runtime.venue import venue as known_of
 from tradewind.venues import plugins
 from tradewind.venues.adapter import Ask, Fact, MarketAdapter, Notice, Quota, Reading, Topic
 from tradewind.venues.base import NO_ROWS
+from tradewind.venues.emulators import kinds
+from tradewind.venues.emulators.book import BID, Market
+from tradewind.venues.emulators.sandbox import Sandbox
 from tradewind.venues.kraken.adapter import KrakenAdapter
+
+from .packages import install
 
 
 @pytest.fixture
 def lantern(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The worked example, installed: its module and its entry points on the path."""
-    source = repo / "docs/examples/lantern"
-    (tmp_path / "lantern.py").write_text((source / "lantern.py").read_text())
-    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    info = tmp_path / "tradewind_lantern-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    points = "".join(f"{name} = {place}\n" for name, place in project["entry-points"]["tradewind.venues"].items())
-    extra = "kraken = lantern:LanternAdapter\ngone = lantern:Nothing\n"
-    (info / "entry_points.txt").write_text(f"[tradewind.venues]\n{points}{extra}")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "lantern", raising=False)
+    """The worked example, installed, with packages beside it that are none."""
+    extra = {
+        "tradewind.venues": {"kraken": "lantern:LanternAdapter", "gone": "lantern:Nothing"},
+        "tradewind.emulators": {
+            "kraken": "lantern_emulator:LanternVenue", "gone": "lantern_emulator:Nothing", "other": "lantern_emulator:LanternVenue",
+        },
+    }  # fmt: skip
+    install(repo / "docs/examples/lantern", tmp_path, extra, monkeypatch)
     return "lantern"
 
 
@@ -52,7 +54,7 @@ def test_the_worked_example_passes_by_its_entry_point(lantern: str) -> None:
     assert any(one.name.startswith("lantern: ") for one in _unconfirmed()), "doctor lists what a package takes for granted"
     found = check(CheckOptions(what=f"venue:{lantern}"))
     assert found["ok"], [one for one in found["checks"] if not one["ok"]]
-    assert [one["name"] for one in found["checks"]] == [test.__name__ for test in venue.TESTS]
+    assert [one["name"] for one in found["checks"]] == [*(test.__name__ for test in venue.TESTS), "sandbox"]
     assert found["guesses"] == ["rest.url", "rest.weight_per_minute", "ws.url"]
     assert venues_of(lantern) == (lantern,)
     assert symbols_of("lantern:BTC-USD", [lantern]) == {lantern: ("BTC-USD",)}
@@ -71,6 +73,69 @@ def test_what_cannot_be_loaded_is_told(lantern: str) -> None:
     for wrong in ("venue:nowhere", "lantern", "venue:", "strategy:x"):
         with pytest.raises(BadUse):
             check(CheckOptions(what=wrong))
+
+
+def test_a_package_brings_its_emulator(lantern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox serves it beside ours; nobody takes a name of ours; what is no emulator is told."""
+    assert kinds.names() == (*kinds.VENUES, "gone", lantern, "other") and kinds.kind_of("kraken") is kinds.VENUES["kraken"]
+    assert set(Sandbox(["kraken", lantern]).venues) == {"kraken", lantern}
+    for name, fault in (("gone", "AttributeError"), ("other", "is none"), ("nowhere", "no venue of the sandbox")):
+        with pytest.raises(BadUse, match=fault):
+            kinds.kind_of(name)
+    kind: Any = kinds.kind_of(lantern)
+    monkeypatch.setattr(kind, "listings", (msgspec.structs.replace(kind.listings[0], base="DOGE"),))
+    with pytest.raises(BadUse, match="DOGE is worth"):
+        kinds.kind_of(lantern)
+
+
+@pytest.mark.scenario
+def test_a_packages_venue_is_recorded_from_its_emulator(lantern: str, tmp_path: Path) -> None:
+    symbols = {lantern: ("BTC-USD",), "kraken": ("BTC/USD",)}
+    found = record(Choice(source="sandbox", venues=(lantern, "kraken"), symbols=symbols), tmp_path / "out", 2 * codes.SECOND)
+    assert set(found.venues) == {lantern, "kraken"}
+    streams = found.venues[lantern]["streams"]
+    assert {stream["condition"] for stream in streams.values()} == {"SYNCED"}, streams
+    assert all(stream["rejected"] == 0 < stream["processed"] for stream in streams.values())
+
+
+def test_what_is_known_of_a_venue_is_shown(lantern: str, tmp_path: Path) -> None:
+    """Of a package's, of ours and of a bridged one, with the guesses; as a page too."""
+    page = tmp_path / "lantern.md"
+    found = known_of(VenueOptions(name=lantern, page=page))
+    assert (found.venue, found.emulated, found.page) == (lantern, True, str(page))
+    assert [rule.name for rule in found.rules] == ["ws.url", "rest.url", "rest.weight_per_minute"] and len(found.guesses) == 3
+    assert [channel for channel, _ in found.subscriptions] == ["depth", "quote", "trade"]
+    assert ("time", "GET /time", 1) in found.requests
+    text = page.read_text()
+    assert text.startswith("# lantern\n") and text.count("**guess**") == 3 and "wss://stream.lantern.example" in text
+    assert known_of(VenueOptions(name="kraken")).emulated
+    okx = known_of(VenueOptions(name="bridge:okx"))
+    assert okx.venue == "bridge.okx" and not okx.emulated
+    with pytest.raises(BadUse):
+        known_of(VenueOptions(name="nowhere"))
+    with pytest.raises(NoRoom):
+        known_of(VenueOptions(name=lantern, page=tmp_path / "no" / "page.md"))
+
+
+def test_an_emulator_that_lies_is_found(lantern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose frames are not its book fails the check, so the check looks."""
+    kind: Any = kinds.kind_of(lantern)
+    told = kind._say
+    monkeypatch.setattr(sandbox, "LONGEST_S", 2.0)
+    monkeypatch.setattr(kind, "_say", lambda self, session, channel, market: told(self, session, channel, Shifted(market)))
+    found = check(CheckOptions(what=f"venue:{lantern}"))
+    assert [one["name"] for one in found["checks"] if not one["ok"]] == ["sandbox"]
+
+
+class Shifted:
+    """A market whose book is told without its best bid."""
+
+    def __init__(self, market: Market) -> None:
+        self.listing, self.number, self.book, self._market = market.listing, market.number, self, market
+
+    def top(self, side: int, levels: int) -> list[tuple[int, int]]:
+        found = self._market.book.top(side, levels)
+        return found[1:] if side == BID else found
 
 
 # Each check can fail -----------------------------------------------------------------------------------------------------------

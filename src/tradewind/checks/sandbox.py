@@ -16,7 +16,8 @@ from tradewind.fabric.network import Network
 from tradewind.fabric.transport import Settings
 from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE, MarketAdapter, Reading
 from tradewind.venues.emulators.book import ASK, BID
-from tradewind.venues.emulators.sandbox import VENUES, Sandbox, Setting
+from tradewind.venues.emulators.kinds import kind_of, names
+from tradewind.venues.emulators.sandbox import Sandbox, Setting
 from tradewind.venues.keepers import BookKeeper
 
 CHANNELS = (DEPTH, QUOTE, TRADE, BAR)
@@ -53,7 +54,7 @@ class Hearing:
 
 def has_emulator(venue: str) -> bool:
     """Whether the sandbox emulates this venue."""
-    return venue in VENUES
+    return venue in names()
 
 
 async def follow(venue: str, adapter: MarketAdapter, seed: int = 1) -> Followed:
@@ -75,8 +76,7 @@ async def _follow(venue: str, adapter: MarketAdapter, sandbox: Sandbox, hearing:
     time, rng = JournalTime(SystemClock()), random.Random(1)
     network = Network(Settings(time, rng))
     place = Place(sandbox.addresses[venue]["rest"], sandbox.addresses[venue]["ws"])
-    symbols = _symbols(adapter, venue)
-    fabric = Fabric([Wanted(adapter, place, symbols, CHANNELS)], Outside(network, time, rng), Patience())
+    fabric = Fabric([Wanted(adapter, place, tuple(kind_of(venue).followed), CHANNELS)], Outside(network, time, rng), Patience())
     await fabric.open()
     fabric.join(Nowhere())
     running = asyncio.create_task(fabric.run())
@@ -86,11 +86,6 @@ async def _follow(venue: str, adapter: MarketAdapter, sandbox: Sandbox, hearing:
         running.cancel()
         await asyncio.wait({running})
         network.close()
-
-
-def _symbols(adapter: MarketAdapter, venue: str) -> tuple[str, ...]:
-    """The emulated pairs that trade against dollars, in the venue's own spelling."""
-    return {"kraken": ("BTC/USD",), "coinbase": ("BTC-USD",)}.get(venue, ("BTCUSDT",))
 
 
 class Nowhere:

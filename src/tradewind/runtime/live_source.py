@@ -172,12 +172,14 @@ async def _sandbox(choice: Choice) -> AsyncIterator[dict[str, Place]]:
     if choice.places:
         yield dict(choice.places)
         return
+    from tradewind.venues.emulators import kinds
     from tradewind.venues.emulators.sandbox import Sandbox
 
+    emulated = kinds.names()
     behind = {venue: plugins.bridged(venue) or venue for venue in choice.venues}
-    names = sorted({name for name in behind.values() if name in EMULATED})
+    names = sorted({name for name in behind.values() if name in emulated})
     if not names:
-        raise BadUse(f"the sandbox emulates none of {', '.join(choice.venues)}", where="--venues", expected=", ".join(EMULATED))
+        raise BadUse(f"the sandbox emulates none of {', '.join(choice.venues)}", where="--venues", expected=", ".join(emulated))
     async with Sandbox(names, choice.seed) as sandbox:
         yield {venue: _emulated(venue, sandbox.addresses[name]) for venue, name in behind.items() if name in names}
 

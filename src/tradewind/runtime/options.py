@@ -216,6 +216,13 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a venue: what it is sent, which of its rules are kept, and which of them nobody confirmed."""
+
+    name: Annotated[str, Told("A venue of ours, of an installed package, or bridge:EXCHANGE.", argument=True)]
+    page: Annotated[Path | None, Told("File to write the same to, as a page in Markdown.")] = None
+
+
 class TruthPlantOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Copy a tape with labelled faults of every kind its rows allow."""
 

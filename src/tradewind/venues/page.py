@@ -102,19 +102,54 @@ def page() -> str:
         lines += [f"## {title}\n", "Subscriptions: what is sent, and the fields read of what it brings.\n"]
         lines += ["| channel | sent | fields read | seen in |", "|---|---|---|---|"]
         lines += list(_subscriptions(adapter, reads))
-        lines += ["", "Requests, with their weight in the venue's budget.\n", "| for | request | weight |", "|---|---|---|"]
-        lines += [f"| {name} | `{ask.method} {ask.path}{_query(ask)}` | {ask.weight} |" for name, ask in _requests(adapter)]
+        lines += _asked(adapter)
         lines += ["", "| answer | fields read | seen in |", "|---|---|---|"]
         lines += [f"| {name} | {_fields(struct)} | {seen} |" for name, struct, seen in ANSWERS[answers]]
-        lines += ["", "Rules.\n", "| rule | value | document | date | witness |", "|---|---|---|---|---|"]
-        lines += [_rule(name, fact) for name, fact in adapter.facts.items()]
+        lines += _ruled(adapter)
         lines.append("")
     return "\n".join(lines)
 
 
+def ours(venue: str) -> Any:
+    """An adapter of ours that has adopted an example; None where the venue is none of ours."""
+    return next((adapter for _, adapter, _, _ in _venues() if adapter.venue == venue), None)
+
+
+def page_of(adapter: Any) -> str:
+    """The page of one venue by its adapter, which has adopted an instrument: what a package's author shows his readers."""
+    lines = [f"# {adapter.venue}\n", "Subscriptions.\n", "| channel | sent |", "|---|---|"]
+    lines += [f"| {channel} | {f'`{text}`' if text else ''} |" for channel, text in sent(adapter)]
+    return "\n".join([*lines, *_asked(adapter), *_ruled(adapter), ""])
+
+
+def sent(adapter: Any) -> list[tuple[str, str]]:
+    """By channel, the first frame that subscribes to it; "" where it comes by request."""
+    return [(channel, _sent(adapter, channel)) for channel in adapter.channels()]
+
+
+def asked(adapter: Any) -> list[tuple[str, str, int]]:
+    """What is asked by REST: what for, the request, its weight."""
+    return [(name, f"{ask.method} {ask.path}{_query(ask)}", ask.weight) for name, ask in _requests(adapter)]
+
+
+def _asked(adapter: Any) -> list[str]:
+    lines = ["", "Requests, with their weight in the venue's budget.\n", "| for | request | weight |", "|---|---|---|"]
+    return [*lines, *(f"| {name} | `{request}` | {weight} |" for name, request, weight in asked(adapter))]
+
+
+def _ruled(adapter: Any) -> list[str]:
+    lines = ["", "Rules.\n", "| rule | value | document | date | witness |", "|---|---|---|---|---|"]
+    return [*lines, *(_rule(name, fact) for name, fact in adapter.facts.items())]
+
+
+def _sent(adapter: Any, channel: str) -> str:
+    frames: list[bytes] = adapter.subscribe([Topic(channel, 0)], 1)[:1]
+    return b" ".join(frames).decode()
+
+
 def _subscriptions(adapter: Any, reads: Reads) -> Iterator[str]:
     for channel, structs, seen in reads:
-        sent = b" ".join(adapter.subscribe([Topic(channel, 0)], 1)[:1]).decode() if channel in fabric.CHANNELS else ""
+        sent = _sent(adapter, channel) if channel in fabric.CHANNELS else ""
         fields = "; ".join(_fields(struct) for struct in structs)
         yield f"| {channel} | {f'`{sent}`' if sent else ''} | {fields} | {seen} |"
 

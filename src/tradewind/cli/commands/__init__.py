@@ -16,10 +16,11 @@ from .replay import REPLAY
 from .sandbox import SANDBOX
 from .sweep import SWEEP
 from .truth import PLANT, SCORE
+from .venue import VENUE
 from .verify import VERIFY
 from .why import WHY, WHY_NOT
 
 COMMANDS: tuple[Command, ...] = (
     DEMO, IMPORT, BACKTEST, REPLAY, WHY, WHY_NOT, PAPER, SWEEP, STRATEGY, SANDBOX, DOCTOR, BENCH, SHOW, VERIFY,
-    RECORD, *DATA, SCORE, PLANT, CHECK,
+    RECORD, *DATA, SCORE, PLANT, CHECK, VENUE,
 )  # fmt: skip

@@ -32,6 +32,7 @@ class BinanceVenue(Venue):
     """The spot venue. A session's topics are names of streams; `combined` among its facts wraps what it gets."""
 
     name = "binance"
+    followed = ("BTCUSDT",)
     bans = True
     limit = LIMIT  # of weight a minute
     messages_per_s = MESSAGES_PER_S

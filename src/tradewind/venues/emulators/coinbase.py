@@ -42,6 +42,7 @@ class CoinbaseVenue(Venue):
     """The venue. A session's topics are (channel, product)."""
 
     name = "coinbase"
+    followed = ("BTC-USD",)
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
         super().__init__(stage, faults, seed)

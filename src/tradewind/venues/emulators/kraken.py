@@ -75,6 +75,7 @@ class KrakenVenue(Venue):
     """The spot venue. A session's topics are (channel, symbol, depth or interval)."""
 
     name = "kraken"
+    followed = ("BTC/USD",)
     ws_path = "/v2"
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:

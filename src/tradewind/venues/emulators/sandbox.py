@@ -13,28 +13,21 @@ import msgspec
 from tradewind.domain.errors import BadUse
 
 from .acts import Director
-from .binance import BinanceVenue
 from .book import Market
 from .clock import SECOND_NS, Clock, HandClock, ScaledClock
-from .coinbase import CoinbaseVenue
 from .control import Control
 from .faults import Faults
 from .flow import Flow, Pace
-from .kraken import KrakenVenue
+from .kinds import VENUES, kind_of, listings_of, names
 from .listings import LISTINGS, Listing
 from .replay import Recording, Replay, Source
 from .script import Fault, checked
 from .server import Server
 from .stage import Stage
-from .usdm import UsdmVenue
 from .venue import Venue
 
-VENUES: dict[str, type[Venue]] = {
-    "binance": BinanceVenue,
-    "binance-usdm": UsdmVenue,
-    "kraken": KrakenVenue,
-    "coinbase": CoinbaseVenue,
-}
+__all__ = ["VENUES", "Sandbox", "Setting"]
+
 SLICE_S = 0.01  # how often the stage catches up with the clock
 WARM_UP_NS = 20 * SECOND_NS  # played before the doors open, so that there are trades to ask for
 
@@ -63,10 +56,11 @@ class Sandbox:
         port_base: int = 0,
         setting: Setting | None = None,
     ) -> None:
-        unknown = [name for name in venues if name not in VENUES]
+        known = names()
+        unknown = [name for name in venues if name not in known]
         if unknown or not venues:
             raise BadUse(
-                f"{', '.join(unknown) or 'nothing'} is no venue of the sandbox", where="--venues", expected=", ".join(VENUES),
+                f"{', '.join(unknown) or 'nothing'} is no venue of the sandbox", where="--venues", expected=", ".join(known),
                 todo="name some of these",
             )  # fmt: skip
         self.setting = setting or Setting()
@@ -75,7 +69,7 @@ class Sandbox:
         self.clock: Clock = HandClock(start_ns) if self.setting.by_hand else ScaledClock(start_ns, self.setting.speed)
         self.flow = self._source(venues, seed, start_ns - WARM_UP_NS)
         self.stage = Stage(self.flow, start_ns - WARM_UP_NS)
-        self.venues: dict[str, Venue] = {name: VENUES[name](self.stage, Faults(seed), seed) for name in venues}
+        self.venues: dict[str, Venue] = {name: kind_of(name)(self.stage, Faults(seed), seed) for name in venues}
         self.servers = {name: Server(venue, self.setting.host) for name, venue in self.venues.items()}
         self.director = Director(self.stage, self.venues)
         self._control = Control(self)
@@ -86,7 +80,8 @@ class Sandbox:
     def _source(self, venues: Sequence[str], seed: int, start_ns: int) -> Source:
         if self.setting.recording is not None:
             return Replay(self.setting.recording, venues, start_ns)
-        return Flow({name: self.setting.listings[name] for name in venues}, seed, start_ns, self.setting.pace)
+        listed = {name: self.setting.listings.get(name) or listings_of(name) for name in venues}
+        return Flow(listed, seed, start_ns, self.setting.pace)
 
     @property
     def addresses(self) -> dict[str, dict[str, str]]:

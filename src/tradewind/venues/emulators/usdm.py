@@ -97,6 +97,7 @@ class UsdmVenue(BinanceVenue):
     """The USD-M venue."""
 
     name = "binance-usdm"
+    followed = ("BTCUSDT",)
     limit = LIMIT
     messages_per_s = 10
     ping_every_ns, pong_within_ns = 180 * SECOND_NS, 600 * SECOND_NS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from .faults import Faults, Raw
 from .flow import Happening
 from .history import History
 from .limits import Rolling
+from .listings import Listing
 from .script import Fault
 from .stage import Stage
 
@@ -56,6 +57,8 @@ class Venue:
     """One venue's protocol over its markets. Subclasses know the words."""
 
     name = ""
+    listings: Sequence[Listing] = ()  # of a package's venue; ours stand in `listings`
+    followed: Sequence[str] = ()  # what `tradewind check` follows of them, in the venue's own spelling
     ws_path = "/"  # where clients connect
     connects = Rolling(300, 300)
     first_sequence = 0  # of a connection's frames, where the venue numbers them
