@@ -11,9 +11,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tradewind.domain import codes, reasons
+from tradewind.domain import codes, layout, reasons
+from tradewind.domain.rows import Rows, rows
 from tradewind.fabric import catalogue, ingest, quarantine
 from tradewind.fabric.verify import verify
+from tradewind.storage import lake as lake_module
+from tradewind.storage import projection
 from tradewind.storage import tape as tapes
 from tradewind.storage.lake import Part
 from tradewind.storage.projection import CHANNELS, origin_of
@@ -171,6 +174,62 @@ def test_minutes_are_the_bars_of_the_trades(tmp_path: Path) -> None:
                 len(mine),
             )
             assert (opened, high, low, close, volume, count) == tuple(int(x) for x in wanted)
+
+
+def ruled(made: Rows, *told: tuple[int, int, int]) -> Rows:
+    """The market with RULE rows of the first instrument: (index before which it stands, column, value)."""
+    for at, column, value in sorted(told, reverse=True):
+        row = rows(1)
+        row["kind"], row["marks"], row["strategy"] = codes.RULE, codes.WHOLE, -1
+        row["ts_local"], row["ref"], row["value"] = made["ts_local"][at], column, value
+        made = np.concatenate([made[:at], row, made[at:]])
+    return made
+
+
+def test_a_halt_is_a_version_of_the_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status and minimum by time, from what RULE rows say; a word said twice is none; other columns are no business of the lake."""
+    made = markets.market(5)
+    places = [len(made) * n // 5 for n in (1, 2, 3, 4)]
+    halt, again, open_at, least = [int(made["ts_local"][at]) for at in places]
+    told = ruled(
+        made, (places[0], layout.TRADING_STATUS, codes.STATUS_HALT), (places[1], layout.TRADING_STATUS, codes.STATUS_HALT),
+        (places[2], layout.TRADING_STATUS, codes.TRADING), (places[3], layout.MIN_QUANTITY, 5), (places[3], layout.PEGGED, 1),
+    )  # fmt: skip
+    monkeypatch.setattr(tapes, "SEGMENT_ROWS", len(told) // 3)
+    with markets.store(tmp_path / "s") as store:
+        laid = markets.tape(tmp_path / "t", told)
+        assert len(laid.manifest.segments) > 2
+        done = ingest.ingest(store, laid, markets.judge())
+        assert done.raw == done.accepted + done.quarantined + done.duplicates + done.other
+        series = ("binance", "BTC/USDT")
+        at = {when: store.lake.rules(series, when) for when in (halt - 1, halt, again, open_at - 1, open_at, least)}
+        assert [row["status"] for row in at.values()] == [0, 1, 1, 1, 0, 0]
+        assert [row["min_quantity"] for row in at.values()][-2:] == [markets.BTC.min_quantity, 5]
+        assert store.lake.scan("rules", series).collect().height == 4
+        assert store.lake.query("SELECT status FROM rules WHERE status > 0").height == 1
+        assert verified(store).equal
+        again_done = ingest.ingest(store, laid, markets.judge())
+        assert again_done.known == again_done.segments and store.lake.scan("rules", series).collect().height == 4
+
+
+def test_a_lake_of_an_older_release_learns_the_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files without it read as trading; what is added has it."""
+    older = msgspec.structs.replace(
+        projection.RULES, columns={name: field for name, field in projection.RULES.columns.items() if name != "status"}
+    )
+    with monkeypatch.context() as patch, markets.store(tmp_path / "s") as store:
+        patch.setattr(projection, "RULES", older)
+        patch.setitem(projection.TABLES, "rules", older)
+        patch.setattr(lake_module, "GREW", {})
+        patch.setattr(ingest, "RULE_NAMES", tuple(name for name in projection.RULE_NAMES if name != "status"))
+        ingest.ingest(store, markets.tape(tmp_path / "a", markets.market(3)), markets.judge())
+        assert "status" not in store.lake.scan("rules").collect().columns
+    later = markets.START + codes.DAY
+    with markets.store(tmp_path / "s") as store:
+        made = ruled(markets.market(3, seed=2, first=later), (5, layout.TRADING_STATUS, codes.STATUS_HALT))
+        ingest.ingest(store, markets.tape(tmp_path / "b", made), markets.judge())
+        series = ("binance", "BTC/USDT")
+        assert [store.lake.rules(series, at)["status"] for at in (later - 1, later + codes.HOUR)] == [0, 1]
 
 
 def test_rules_are_known_as_of_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

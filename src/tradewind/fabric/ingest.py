@@ -9,6 +9,7 @@ last; one whose writing was cut is taken out of the lake again before the next a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewind.domain import codes
+from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.storage.lake import Part
-from tradewind.storage.projection import CHANNELS, OF_KIND, RULE_NAMES, Piece, Source, origin_of, pieces, rules_of
+from tradewind.storage.projection import CHANNELS, OF_KIND, RULE_NAMES, RULE_OF, Piece, Source, origin_of, pieces, rules_of
 from tradewind.storage.tape import Tape, TapeSegment
 
 from . import entries, gaps, minutes
@@ -73,6 +75,7 @@ class _Ingest:
         self.gaps = gaps.Watch(manifest.instruments, manifest.streams)
         self.done = Ingested()
         self.told_rules = False
+        self.instruments = list(manifest.instruments)  # with the rules that hold where the reading stands
         self.touched: set[Part] = set()
         self.series: set[tuple[str, str, str]] = set()
 
@@ -87,6 +90,7 @@ class _Ingest:
         if segment.sha256 in self.known:
             self.done.known += 1
             self.done.duplicates += len(rows) + n_unread
+            deque(self._changed(rows), 0)
             return
         self.known.add(segment.sha256)
         run = f"ingest {segment.sha256}"
@@ -99,7 +103,7 @@ class _Ingest:
         taken = np.flatnonzero((fates == TAKEN) & ~other)
         refused = np.flatnonzero((fates > 0) & ~other)
         made = list(pieces(rows[taken], taken, source))
-        self.store.lake.append([*made, *self._rules(segment, source)])
+        self.store.lake.append([*made, *self._rules(segment, source), *self._new_rules(rows, source)])
         self.store.lake.append(pieces(rows[refused], refused, source, fates[refused]))
         self.touched |= {Part(piece.venue, piece.instrument, piece.day) for piece in made if piece.table == "trades"}
         self._record(index, segment, rows, (fates, other), (told, unread))
@@ -119,11 +123,26 @@ class _Ingest:
     def _rules(self, segment: TapeSegment, source: Source) -> Iterator[Piece]:
         """The rules this tape says hold, of each instrument for which the lake has others or none."""
         told, self.told_rules = self.told_rules, True
-        for at, instrument in enumerate(() if told else source.instruments):
+        for at, instrument in enumerate(() if told else self.instruments):
             piece = rules_of(instrument, at, source.origin, segment.first_ts)
             before = self.store.lake.rules((piece.venue, piece.instrument), segment.first_ts)
             if any(piece.frame[name][0] != before.get(name) for name in (*RULE_NAMES, "symbol")):
                 yield piece
+
+    def _new_rules(self, rows: Rows, source: Source) -> Iterator[Piece]:
+        """The rules and trading status that RULE rows say hold from then on."""
+        for at, instrument in self._changed(rows):
+            yield rules_of(instrument, at, source.origin, int(rows["ts_local"][at]))
+
+    def _changed(self, rows: Rows) -> Iterator[tuple[int, Instrument]]:
+        """(index of a RULE row, its instrument as it is from then on), where it says something new."""
+        for at in np.flatnonzero(rows["kind"] == codes.RULE).tolist():
+            row = rows[at]
+            name, number = RULE_OF.get(int(row["ref"])), int(row["instrument"])
+            before = self.instruments[number]
+            if name is not None and getattr(before, name) != int(row["value"]):
+                self.instruments[number] = msgspec.structs.replace(before, **{name: int(row["value"])})
+                yield at, self.instruments[number]
 
     def _mark_duplicates(self, rows: Rows, fates: NDArray[np.int16], source: Source) -> None:
         """Sets TWICE on taken trades and bars that the lake, or an earlier row here, has already."""

@@ -31,6 +31,7 @@ LEVEL = 3  # of zstd, where a partition is written again; what is appended is pa
 DAY_NS = 86_400_000_000_000
 TIMES = ("ts_local", "ts_venue", "published_ns")
 DELTA_TYPES = {"String": "string", "Int8": "byte", "Int16": "short", "Int32": "integer", "Int64": "long"}
+GREW = {"rules": ("status",)}  # columns that files of older releases lack: what they would have held is 0
 UNSAFE = {ord(char): f"%{ord(char):02X}" for char in "%/\\:*?\"<>|#=[]{}^ '"}
 
 
@@ -123,7 +124,7 @@ class Lake:
         from deltalake import write_deltalake
 
         table = mine[0].table
-        found = self._table(table) or self._create(table)
+        found = self._grown(table)
         frames = [
             piece.frame.with_columns(
                 venue=pl.lit(piece.venue), instrument=pl.lit(piece.instrument), day=pl.lit(piece.day).str.to_date()
@@ -160,10 +161,19 @@ class Lake:
     def _commit(self, table: str, added: list[Any], removed: list[str]) -> None:
         from deltalake.transaction import RemoveAction
 
-        found = self._table(table) or self._create(table)
+        found = self._grown(table)
         actions = [*added, *(RemoveAction(path, True, self.clock() // 1_000_000) for path in removed)]
         found.create_write_transaction(actions, "append", found.schema(), list(PARTITION))
         found.update_incremental()
+
+    def _grown(self, table: str) -> DeltaTable:
+        """The table to write to, with the columns that an older release did not have."""
+        found = self._table(table) or self._create(table)
+        known = {field.name for field in found.schema().fields}
+        missing = [field for field in _declared(TABLES[table]).fields if field.name not in known]
+        if missing:
+            found.alter.add_columns(missing)
+        return found
 
     def _create(self, table: str) -> DeltaTable:
         from deltalake import DeltaTable
@@ -220,7 +230,7 @@ class Lake:
         """The rules of an instrument that held at a time, as the row of the table; {} where none is known."""
         import polars as pl
 
-        known = self.scan("rules", series).filter(pl.col("ts_local") <= at_ns).sort("ts_local").tail(1).collect()
+        known = self.scan("rules", series).filter(pl.col("ts_local") <= at_ns).sort("ts_local", "at").tail(1).collect()
         return known.to_dicts()[0] if known.height else {}
 
     def digests(self, table: str) -> dict[Part, str]:
@@ -275,13 +285,16 @@ class Lake:
         parts = {"venue": pl.String(), "instrument": pl.String(), "day": pl.Date()} if partitions else {}
         if not paths:
             return pl.LazyFrame(schema={**types, **parts})
-        return pl.scan_parquet(
+        younger: dict[str, Any] = {"schema": {**types, **parts}, "missing_columns": "insert"} if table in GREW else {}
+        found = pl.scan_parquet(
             [f"{self.place(table)}/{quote(path) if self.remote else path}" for path in paths],
             hive_partitioning=partitions,
             hive_schema=parts or None,
             glob=False,
             storage_options=self.options or None,
+            **younger,
         )
+        return found.with_columns(pl.col(name).fill_null(0) for name in GREW.get(table, ()))
 
 
 def digest_of(frame: pl.DataFrame) -> str:

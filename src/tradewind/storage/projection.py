@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewind.domain import codes
+from tradewind.domain import codes, layout
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import ROW, Rows
 
@@ -85,12 +85,18 @@ MINUTES = Table(
     },
     "bars of a minute made from the trades that were taken; ts_venue is the bar's end",
 )  # fmt: skip
-RULE_NAMES = ("tick", "lot", "min_quantity", "min_notional", "maker_fee_e7", "taker_fee_e7", "payoff", "proof")
+RULE_NAMES = ("tick", "lot", "min_quantity", "min_notional", "maker_fee_e7", "taker_fee_e7", "payoff", "proof", "status")
+RULE_OF = {
+    layout.TICK: "tick", layout.LOT: "lot", layout.MIN_QUANTITY: "min_quantity", layout.MIN_NOTIONAL: "min_notional",
+    layout.MAKER_FEE_E7: "maker_fee_e7", layout.TAKER_FEE_E7: "taker_fee_e7", layout.TRADING_STATUS: "status",
+}  # fmt: skip
+"""What a RULE row of a tape changes of them, by the column it names."""
 RULES = Table(
     "rules",
     (),
     {**PLACE, **dict.fromkeys(("symbol", "base", "quote"), TEXT), **dict.fromkeys(RULE_NAMES, "")},
-    "trading rules of an instrument, as of ts_local; the fields are those of domain.instruments.Instrument",
+    "trading rules of an instrument and whether it trades (status), as of ts_local; the fields are those of "
+    "domain.instruments.Instrument",
 )
 TABLES = {table.name: table for table in (TRADES, QUOTES, DEPTH, BARS, FUNDING, STREAMS, OBSERVATIONS, QUARANTINE, MINUTES, RULES)}
 OF_KIND = {kind: table for table in TABLES.values() for kind in table.kinds}
@@ -201,7 +207,7 @@ def schema(table: Table) -> dict[str, pl.DataType]:
 
 
 def rules_of(instrument: Instrument, at: int, origin: int, since_ns: int) -> Piece:
-    """The rules of a tape's instrument number `at`, as of a time."""
+    """The rules of an instrument as of a time. at: its number on the tape, or the RULE row that changed them."""
     import polars as pl
 
     told = {name: getattr(instrument, name) for name in (*RULE_NAMES, "symbol", "base", "quote", *EXPONENTS)}
