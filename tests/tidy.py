@@ -61,7 +61,7 @@ class Source:
     @property
     def on_floor(self) -> bool:
         """Whether it lies where the machine is made: kernel, rooms and the machine itself."""
-        return self.package in (*ROOMS, "kernel") or self.inner == "engine/machine.py"
+        return self.package in (*ROOMS, "kernel") or self.inner in ("engine/machine.py", "engine/account.py")
 
     def compiled(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         """Nodes inside functions that Numba compiles."""

@@ -81,7 +81,7 @@ def off_par(role: str, is_off: int) -> Change:
 
     def change(d: Desk) -> None:
         asset = int(d.s["fact"]["rule"][0, getattr(layout, role)])
-        d.s["group"]["off_par"][asset] = d.s["clock"]["n_off_par"] = is_off
+        d.s["group"]["off_par"][asset] = d.s["pegs"]["n_off_par"] = is_off
         d.s["group"]["strain"][asset] = 0.03 * is_off
 
     return change
@@ -309,8 +309,8 @@ def test_orders_leave_in_one_place_after_review(repo: Path) -> None:
                 ("kernel/emit.py", "emit"), ("engine/drive.py", "open_stretch"),
             ), f"{where}:{function.name} writes rows by hand"  # fmt: skip
     assert emits == ["execution/orders.py:submit"]
-    assert calls == [("engine/machine.py", "enter")]
-    tree = ast.parse((repo / "src/tradewind/engine/machine.py").read_text())
+    assert calls == [("engine/account.py", "enter")]
+    tree = ast.parse((repo / "src/tradewind/engine/account.py").read_text())
     enter = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "enter")
     branch = next(n for n in enter.body if isinstance(n, ast.If))
     assert "refused != 0" in ast.unparse(branch.test)

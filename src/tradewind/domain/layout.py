@@ -1,7 +1,8 @@
 """Every table of the machine and of the simulated venue, as NumPy dtypes.
 
-The state is one record that nests fixed-capacity tables; its bytes are the snapshot. It has two halves. `fact` changes
-only in `portfolio.facts` over journaled rows (architecture §3.1); everything else is opinion, re-derived or re-warmed.
+The state is one record that nests fixed-capacity tables; its bytes are the snapshot. `fact` changes only in
+`portfolio.facts` over journaled rows (architecture §3.1); everything else is opinion, re-derived or re-warmed. Across that
+runs another line: first stand an account's tables, then the market's, which are the same whatever the account does.
 Only int64 and float64, no padding. A field name must not be an attribute of NumPy's record scalar and must not be the
 name of any function or constant of the compiled floor (the uncompiled twin turns fields into items); tests hold both.
 """
@@ -118,7 +119,7 @@ CLOCK = np.dtype(
         ("fault_at", i8), ("n_rows", i8),
         ("wake_number", i8), ("marked_due", i8), ("n_instruments", i8), ("n_strategies", i8), ("n_assets", i8),
         ("n_venues", i8), ("reporting", i8), ("select_due", i8), ("timer_due", i8), ("unsized", i8), ("mark_every", i8),
-        ("n_contracts", i8), ("n_off_par", i8),
+        ("n_contracts", i8),
     ]
 )  # fmt: skip
 TOP = np.dtype(
@@ -214,6 +215,7 @@ SIGNAL = np.dtype(
 # bin: of the calibration its strength falls into; book, tape, micro, trend: what each input carried of the score
 CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8), ("rate", f8)])  # rate: hits of seen, shrunk to one half
 PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8), ("bin", i8)])
+PEGS = np.dtype([("n_off_par", i8)])  # how many stablecoins stand too far off their peg
 TIMER = np.dtype([("due", i8), ("every", i8)])
 TARGETED = np.dtype([("price", i8), ("quantity", i8), ("otype", i8), ("cause", i8), ("measured", f8), ("threshold", f8)])
 WANTED = np.dtype([("strategy", i8), ("instrument", i8)])
@@ -269,7 +271,16 @@ RESTING = np.dtype(  # ahead: what rests before us; traded: what trades took of 
 )  # fmt: skip
 LANE = [("near", i8, (2,)), ("far", i8, (2,)), ("n_rest", i8, (2,))]
 VENUE_CLOCK = np.dtype(
-    [("next_due", i8), ("trade_id", i8), ("n_inbox", i8), ("fault", i8), ("n_desks", i8), ("now", i8), ("act_due", i8)]
+    [
+        ("next_due", i8),
+        ("trade_id", i8),
+        ("n_inbox", i8),
+        ("fault", i8),
+        ("n_desks", i8),
+        ("now", i8),
+        ("act_due", i8),
+        ("n_accepted", i8),
+    ]
 )
 
 
@@ -295,44 +306,64 @@ def fact_dtype(c: Capacity) -> np.dtype[Any]:
     )
 
 
-def state_dtype(c: Capacity, tables: tuple[tuple[Any, ...], ...] = ()) -> np.dtype[Any]:
-    """The machine's whole record; `tables` are those of the composed features and strategies."""
-    return np.dtype(
-        [
-            ("clock", CLOCK),
-            ("count", COUNT),
-            ("budget", BUDGET),
-            ("probe", PROBE),
-            ("top", TOP, (c.instruments,)),
-            ("source", SOURCE, (c.sources,)),
-            ("book", BOOK, (c.instruments,)),
-            ("trust", TRUST, (c.instruments,)),
-            ("quoted", QUOTED, (c.instruments,)),
-            ("group", GROUPED, (c.assets,)),
-            ("timer", TIMER, (c.strategies, c.instruments)),
-            ("share", SHARE, (c.strategies,)),
-            ("size_of", SIZE, (c.strategies, c.instruments)),
-            ("parameter", f8, (c.strategies, N_PARAMETERS)),
-            ("tuning", f8, (N_TUNING,)),  # parameters of the rooms themselves (strategy -1)
-            ("frame_ns", i8, (c.timeframes,)),
-            ("frame_code", i8, (c.timeframes,)),
-            ("wanted", WANTED, (c.strategies * c.instruments + 1,)),
-            ("is_wanted", i8, (c.strategies, c.instruments)),
-            ("target", TARGETED, (c.strategies, c.instruments, 2, c.layers)),
-            ("noted", NOTED, (c.strategies, c.instruments)),
-            ("signal", SIGNAL, (c.instruments,)),
-            ("calibration", CALIBRATION, (20,)),
-            ("forecast", PENDING, (c.instruments, 16)),
-            ("forecast_at", i8, (c.instruments, 2)),
-            *tables,
-            ("fact", fact_dtype(c)),
-            ("bar", BARS, (c.instruments, c.timeframes)),
-            ("memory", i8, (c.strategies, c.instruments, N_WORDS)),
-            ("past", i8, (c.instruments, c.timeframes, c.history)),  # closes, ring
-            ("level_key", i8, (c.instruments, 2, c.levels)),  # price for bids, minus price for asks: ascending, best last
-            ("level_quantity", i8, (c.instruments, 2, c.levels)),
-        ]
-    )
+def account_dtype(c: Capacity, tables: tuple[tuple[Any, ...], ...] = ()) -> np.dtype[Any]:
+    """The part of the machine's record that is one account's; `tables` are those of the composed strategies."""
+    return np.dtype(_of_account(c, tables))
+
+
+def state_dtype(
+    c: Capacity, tables: tuple[tuple[Any, ...], ...] = (), market_tables: tuple[tuple[Any, ...], ...] = ()
+) -> np.dtype[Any]:
+    """The machine's whole record: the account's part, then the market's with the tables of the composed features.
+
+    No room of the market reads an account's table, but for rules in `fact`; none of an account writes a market's table. So one
+    market can serve many accounts (engine.many), each with a clock, counts and facts of its own.
+    """
+    return np.dtype(_of_account(c, tables) + _of_market(c, market_tables))
+
+
+def _of_account(c: Capacity, tables: tuple[tuple[Any, ...], ...]) -> list[tuple[Any, ...]]:
+    return [
+        ("clock", CLOCK),
+        ("count", COUNT),
+        ("budget", BUDGET),
+        ("probe", PROBE),
+        ("share", SHARE, (c.strategies,)),
+        ("size_of", SIZE, (c.strategies, c.instruments)),
+        ("parameter", f8, (c.strategies, N_PARAMETERS)),
+        ("wanted", WANTED, (c.strategies * c.instruments + 1,)),
+        ("is_wanted", i8, (c.strategies, c.instruments)),
+        ("target", TARGETED, (c.strategies, c.instruments, 2, c.layers)),
+        ("noted", NOTED, (c.strategies, c.instruments)),
+        *tables,
+        ("fact", fact_dtype(c)),
+        ("memory", i8, (c.strategies, c.instruments, N_WORDS)),
+    ]
+
+
+def _of_market(c: Capacity, tables: tuple[tuple[Any, ...], ...]) -> list[tuple[Any, ...]]:
+    return [
+        ("top", TOP, (c.instruments,)),
+        ("source", SOURCE, (c.sources,)),
+        ("book", BOOK, (c.instruments,)),
+        ("trust", TRUST, (c.instruments,)),
+        ("quoted", QUOTED, (c.instruments,)),
+        ("group", GROUPED, (c.assets,)),
+        ("pegs", PEGS),
+        ("timer", TIMER, (c.strategies, c.instruments)),  # time is the market's: it passes alike for every account
+        ("tuning", f8, (N_TUNING,)),  # parameters of the rooms themselves (strategy -1)
+        ("frame_ns", i8, (c.timeframes,)),
+        ("frame_code", i8, (c.timeframes,)),
+        ("signal", SIGNAL, (c.instruments,)),
+        ("calibration", CALIBRATION, (20,)),
+        ("forecast", PENDING, (c.instruments, 16)),
+        ("forecast_at", i8, (c.instruments, 2)),
+        *tables,
+        ("bar", BARS, (c.instruments, c.timeframes)),
+        ("past", i8, (c.instruments, c.timeframes, c.history)),  # closes, ring
+        ("level_key", i8, (c.instruments, 2, c.levels)),  # price for bids, minus price for asks: ascending, best last
+        ("level_quantity", i8, (c.instruments, 2, c.levels)),
+    ]
 
 
 def venue_dtype(c: Capacity) -> np.dtype[Any]:

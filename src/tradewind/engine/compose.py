@@ -33,8 +33,8 @@ from ..kernel.meaning import Meaning
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio", "simulation", "engine")
-PAGES = ("machine.py", "settings.py", "drive.py", "fold.py")
-HOW = ("jit.py", "pipeline.py")  # how, not what: only the build depends on them
+PAGES = ("machine.py", "account.py", "settings.py", "drive.py", "many.py", "fold.py")
+HOW = ("jit.py", "pipeline.py", "sharing.py")  # how, not what: only the build depends on them
 FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
 STRATEGY_HOOKS = {
     "on_timer": ("s, k, i, out", "s, {k}, i", True),
@@ -69,23 +69,24 @@ class Machine:
         self.compiled = compiled
         self.features = [_module("analytics.features", name) for name in composition.features]
         self.strategies = [_module("strategy.library", name) for name in composition.strategies]
-        self.state_dtype = layout.state_dtype(composition.capacity, tuple(self._tables()))
+        ours, markets = self._strategy_tables(), self._feature_tables()
+        self.state_dtype = layout.state_dtype(composition.capacity, ours, markets)
+        self.account_dtype = layout.account_dtype(composition.capacity, ours)
         self.venue_dtype = layout.venue_dtype(composition.capacity)
         self.hash = self._hash()
         self.build = self._build()
         self.cache = cache
         self._package: str | None = None
 
-    def _tables(self) -> list[tuple[Any, ...]]:
+    def _feature_tables(self) -> tuple[tuple[Any, ...], ...]:
         c = self.composition.capacity
-        tables: list[tuple[Any, ...]] = []
-        for module in self.features:
-            shape = (c.instruments, c.timeframes) if module.PER_FRAME else (c.instruments,)
-            tables.append((module.NAME, np.dtype(module.MEMORY), shape))
-        for module in self.strategies:
-            if hasattr(module, "MEMORY") and module.NAME not in {t[0] for t in tables}:
-                tables.append((module.NAME, np.dtype(module.MEMORY), (c.strategies, c.instruments)))
-        return tables
+        shapes = {True: (c.instruments, c.timeframes), False: (c.instruments,)}
+        return tuple((module.NAME, np.dtype(module.MEMORY), shapes[module.PER_FRAME]) for module in self.features)
+
+    def _strategy_tables(self) -> tuple[tuple[Any, ...], ...]:
+        c = self.composition.capacity
+        memories = {module.NAME: np.dtype(module.MEMORY) for module in self.strategies if hasattr(module, "MEMORY")}
+        return tuple((name, memory, (c.strategies, c.instruments)) for name, memory in memories.items())
 
     # Identity -----------------------------------------------------------------------------------------------------------
 
@@ -198,6 +199,11 @@ class Machine:
         """drive.run(state, physics, tape, start, stop, segment, out) -> (next, reason)."""
         return self._load("drive").run  # type: ignore[no-any-return]
 
+    @property
+    def many(self) -> Callable[..., tuple[int, int]]:
+        """many.run(state, own, physics, tape, start, stop, out, boxes, keep) -> (next, reason): one market, many accounts."""
+        return self._load("many").run  # type: ignore[no-any-return]
+
 
 @functools.lru_cache(maxsize=64)
 def _reached(given: tuple[tuple[str, str], ...]) -> tuple[str, list[Path]]:
@@ -228,7 +234,7 @@ def _keep(file: Path, content: bytes) -> None:
 def _followed(given: tuple[tuple[str, str], ...]) -> tuple[str, list[str]]:
     meaning = Meaning(dict(given)).reach(("composed.machine", "run"))
     text = meaning.text()
-    files = meaning.reach(("composed.drive", "run"), ("composed.fold", "run")).files
+    files = meaning.reach(*((f"composed.{page}", "run") for page in ("drive", "many", "fold"))).files
     return text, sorted(str(path.relative_to(PACKAGE)) for path in files)
 
 

@@ -11,7 +11,8 @@ from tradewind.domain.codes import BAR, END, FAULT, FULL, LAST, QUOTE, TAPE, WHO
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.simulation import venue
 
-from .machine import catch_up, has_room, on_row
+from .account import has_room, on_word
+from .machine import catch_up, on_row
 
 
 @entry
@@ -63,6 +64,12 @@ def deliver(s: Any, v: Any, until: int, out: Any) -> None:
     venue.accept(v, out, n, s.clock.n_out)
     if s.clock.next_due <= due:
         return  # no room for all that time brought: the driver comes back with an empty `out`
+    bring(s, v, due, out)
+
+
+@compiled
+def bring(s: Any, v: Any, due: int, out: Any) -> None:
+    """What has arrived by `due` acts at the venue; then the first report or answer due reaches the machine."""
     venue.act(v, s, due)
     desk = venue.next_desk(v, due)
     first = s.clock.n_out
@@ -72,7 +79,7 @@ def deliver(s: Any, v: Any, until: int, out: Any) -> None:
         s.clock.n_out += venue.pop_answer(v, out, first, s.clock.now)
     last = s.clock.n_out
     for n in range(first, last):
-        on_row(s, out[n], out)
+        on_word(s, out[n], out)
     venue.accept(v, out, last, s.clock.n_out)
     venue.schedule_next(v)
 

@@ -1,4 +1,5 @@
-"""The machine: what happens to a row. This page is the picture of the system; every name on it is a room.
+"""The machine: what happens to a row. This page is the picture of the system; every name on it is a room, or the account
+(engine.account), which is the other half of it.
 
 Rows come in, command rows go out, and nothing else is looked at: no clock, no network, no chance, no mode. Whoever drives
 it (backtest, paper, live, replay) runs these very functions over the same kinds of rows.
@@ -13,8 +14,6 @@ from typing import Any
 from tradewind.analytics import confidence, signals
 from tradewind.domain.codes import (
     BAR,
-    CANCEL_ONLY,
-    CHARGE,
     DEPTH,
     END,
     FAULT,
@@ -24,33 +23,18 @@ from tradewind.domain.codes import (
     MARKPRICE,
     NEVER,
     QUOTE,
-    REDUCE_ONLY,
-    REPORT,
     STREAM,
     TRADE,
     WOKEN,
 )
 from tradewind.domain.layout import BARS_ONLY, BOOK_DEPTH
-from tradewind.domain.reasons import (
-    DRAWDOWN,
-    LADDER_CANCEL,
-    NO_LONGER_WANTED,
-    OFF_PEG,
-    PRICE_MOVED,
-    SUSPENSE_TOO_LARGE,
-    TABLE_FULL,
-)
-from tradewind.execution import orders
+from tradewind.kernel.accounts import at, box, number
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.market import bars, belief, books, consensus, truth, watch
-from tradewind.portfolio import facts, ledger
-from tradewind.risk import breakers, review, sizing
-from tradewind.strategy import selector
 
-from . import settings
-from .slots import features, strategies
-
-ROOM = 512  # free rows of `out` a step may need: every layer of a few pairs, three rows each
+from . import account, settings
+from .account import has_room
+from .slots import features
 
 
 @entry
@@ -145,8 +129,8 @@ def on_touch(s: Any, i: int, out: Any) -> None:
         consensus.update(s, i)
         if belief.weigh(s, i, out):
             features.on_quote(s, i)
-            strategies.on_touch(s, i, out)
-            work_wishes(s, out)
+            for n in range(number(s)):
+                account.on_touch(at(s, n), i, box(s, n, out))
 
 
 @compiled
@@ -190,8 +174,8 @@ def on_closed_bar(s: Any, i: int, f: int, out: Any) -> None:
         judge(s, i)
         confidence.learn(s, i)
         confidence.remember(s, i)
-    strategies.on_bar(s, i, f, out)
-    work_wishes(s, out)
+    for n in range(number(s)):
+        account.on_closed_bar(at(s, n), i, f, box(s, n, out))
 
 
 @compiled
@@ -204,26 +188,11 @@ def judge(s: Any, i: int) -> None:
 
 @called
 def on_own_row(s: Any, row: Any, out: Any) -> None:
-    """Word of our orders, answers of strategies, settings, operators."""
-    n_stray = s.fact.ids.n_stray
-    facts.apply(s, row)
-    if s.clock.fault != 0:
-        return
-    if s.fact.ids.n_stray != n_stray:
-        suspect(s, out)
-    if row.kind == CHARGE or row.kind == REPORT:
-        o = facts.find(s, row.ref)
-        settings.tally(s, row)
-        strategies.on_end(s, o.strategy, o.instrument, out)
-    elif settings.is_answer(row):
-        strategies.on_answer(s, row.strategy, row, out)
-    elif row.kind == STREAM:
+    """Word of our orders, answers of strategies, settings, operators: the account's; how a stream stands: the market's."""
+    if row.kind == STREAM:
         truth.announce(s, row, out)
-    else:
-        settings.adopt(s, row)
-    if s.fact.ladder.rung >= REDUCE_ONLY and s.fact.ids.n_open > 0:
-        cancel_all(s, out)
-    work_wishes(s, out)
+    for n in range(number(s)):
+        account.on_own_row(at(s, n), row, box(s, n, out))
 
 
 # Time ------------------------------------------------------------------------------------------------------------------------
@@ -245,12 +214,10 @@ def on_time(s: Any, out: Any) -> None:
     if s.clock.marked_due <= now:
         s.clock.marked_due = settings.next_mark(s)
         mark(s, out)
-        if s.clock.unsized != 0:
-            sizing.renew(s, False)
     if s.clock.select_due <= now:
         s.clock.select_due = settings.next_selection(s)
-        selector.select(s, out)
-        sizing.renew(s, True)
+        for n in range(number(s)):
+            account.select(at(s, n), box(s, n, out))
     if s.clock.timer_due <= now:
         ring(s, now, out)
     settings.look_ahead(s)
@@ -272,9 +239,8 @@ def ring(s: Any, now: int, out: Any) -> None:
 @compiled
 def on_timer(s: Any, k: int, i: int, out: Any) -> None:
     judge(s, i)
-    s.count.decisions += 1
-    strategies.on_timer(s, k, i, out)
-    work_wishes(s, out)
+    for n in range(number(s)):
+        account.on_timer(at(s, n), k, i, box(s, n, out))
 
 
 @called
@@ -293,101 +259,8 @@ def close_bars(s: Any, end_ns: int, out: Any) -> None:
 
 @compiled
 def mark(s: Any, out: Any) -> None:
-    """Who can still be believed, what we own, what we risk, and whether the ladder must step down."""
+    """Who can still be believed, then what each account owns and risks."""
     if not watch.quiet(s):
         watch.watch(s, out)
-    if s.clock.n_off_par != 0 and s.fact.ids.n_open > 0:
-        shelter(s, out)
-    s.budget.equity = ledger.total_worth(s)
-    rung = breakers.drawdown_rung(s)
-    if rung > s.fact.ladder.rung:
-        retreat(s, rung, DRAWDOWN, out)
-
-
-@called
-def suspect(s: Any, out: Any) -> None:
-    """A fill of an order nobody knows was booked: too much unexplained money is a reason to take no more risk."""
-    worth = breakers.suspended(s)
-    rung = breakers.suspense_rung(s, worth)
-    if rung > s.fact.ladder.rung:
-        orders.alert(s, SUSPENSE_TOO_LARGE, worth, out)
-        retreat(s, rung, SUSPENSE_TOO_LARGE, out)
-
-
-@called
-def retreat(s: Any, rung: int, cause: int, out: Any) -> None:
-    """The ladder steps down by itself: what it no longer allows is taken back."""
-    facts.apply(s, orders.step_down(s, rung, cause, out))
-    cancel_all(s, out)
-
-
-# From wish to order ------------------------------------------------------------------------------------------------------------
-
-
-@compiled
-def work_wishes(s: Any, out: Any) -> None:
-    """Every pair of strategy and instrument whose targets changed in this step."""
-    while s.clock.n_wanted > 0:
-        s.clock.n_wanted -= 1
-        w = s.wanted[s.clock.n_wanted]
-        s.is_wanted[w.strategy, w.instrument] = 0
-        work(s, w.strategy, w.instrument, out)
-
-
-@called
-def work(s: Any, k: int, i: int, out: Any) -> None:
-    """Keep the order that is right, cancel the one that is not, submit what is missing."""
-    for side in range(2):
-        for layer in range(s.target.shape[3]):
-            t = s.target[k, i, side, layer]
-            order_id = s.fact.working[k, i, side, layer]
-            if t.quantity == 0 and order_id == 0:
-                continue
-            quantity = sizing.whole_lots(s, i, selector.scaled(s, k, i, side, t))
-            if order_id != 0:
-                o = facts.find(s, order_id)
-                if quantity > 0 and o.price == t.price:
-                    continue
-                if orders.cancellable(o):
-                    facts.apply(s, orders.cancel(s, o, PRICE_MOVED if quantity > 0 else NO_LONGER_WANTED, out))
-            if t.quantity > 0:
-                enter(s, k, i, side, layer, t, quantity, out)
-
-
-@compiled
-def enter(s: Any, k: int, i: int, side: int, layer: int, t: Any, quantity: int, out: Any) -> None:
-    """One new order, if the review lets it pass."""
-    refused = review.review(s, k, i, side, t.price, quantity)
-    order_id = orders.free_id(s)
-    if refused != 0 or order_id == 0:
-        s.count.refused += 1
-        s.noted[k, i].code = refused if refused != 0 else TABLE_FULL
-    else:
-        facts.apply(s, orders.submit(s, order_id, k, i, side, layer, t, quantity, out))
-    if not orders.rests(t):
-        t.quantity = 0
-
-
-@called
-def cancel_all(s: Any, out: Any) -> None:
-    """The ladder forbids resting orders, or (REDUCE_ONLY) those that add risk: take every such one back."""
-    for slot in range(s.fact.order.size):
-        o = s.fact.order[slot]
-        if not orders.cancellable(o) or not has_room(s, out):
-            continue
-        if s.fact.ladder.rung >= CANCEL_ONLY or review.adds_risk(s, o):
-            facts.apply(s, orders.cancel(s, o, LADDER_CANCEL, out))
-
-
-@called
-def shelter(s: Any, out: Any) -> None:
-    """Takes back what would add risk in a stablecoin that lost its peg."""
-    for slot in range(s.fact.order.size):
-        o = s.fact.order[slot]
-        if orders.cancellable(o) and has_room(s, out) and review.is_unpegged(s, o.instrument) and review.adds_risk(s, o):
-            facts.apply(s, orders.cancel(s, o, OFF_PEG, out))
-
-
-@compiled
-def has_room(s: Any, out: Any) -> Any:
-    return s.clock.n_out <= out.size - ROOM
+    for n in range(number(s)):
+        account.mark(at(s, n), box(s, n, out))

@@ -53,7 +53,7 @@ def fits(s: Any, row: Any) -> bool:
     return (
         must(s, 0 <= row.instrument < s.top.size, FAULT_INSTRUMENT)
         and must(s, 0 <= row.source < s.source.size, FAULT_SOURCE)
-        and must(s, -1 <= row.strategy < s.share.size or row.kind <= 7 or row.kind == CHARGE, FAULT_RULE)
+        and must(s, -1 <= row.strategy < s.fact.right.shape[0] or row.kind <= 7 or row.kind == CHARGE, FAULT_RULE)
     )
 
 

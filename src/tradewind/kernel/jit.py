@@ -38,6 +38,16 @@ def entry(function: F) -> F:
     return _njit(function, ENTRY_OPTIONS)
 
 
+def joint(function: F) -> F:
+    """A function of `kernel.accounts` that the compiler splices in: the one of its name in `kernel.sharing`."""
+    if TWIN:
+        return function
+    from . import sharing
+
+    spliced: F = getattr(sharing, function.__name__)
+    return spliced
+
+
 def direct(function: F, *example: Any) -> F:
     """An entry for arguments of exactly the example's types, without the look at them that every call costs: about 0.2 µs of 0.5.
 

@@ -243,14 +243,14 @@ def strains(s: Any) -> None:
     alone are no witness. Once a second; spends the votes of other groups.
     """
     fades = PEG_MEMORY_BARS if s.fact.rule[0, BARS_ONLY] != 0 else PEG_MEMORY
-    s.clock.n_off_par = 0
+    s.pegs.n_off_par = 0
     for q in range(s.clock.n_assets):
         g = s.group[q]
         if g.pegged != 0:
             now = max(witnessed(s, q, -1.0), witnessed(s, q, 1.0))
             g.strain = max(now, g.strain * (1.0 - fades))
             g.off_par = int(g.strain > (0.5 * OFF_PAR if g.off_par != 0 else OFF_PAR))
-            s.clock.n_off_par += g.off_par
+            s.pegs.n_off_par += g.off_par
 
 
 @called

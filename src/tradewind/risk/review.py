@@ -185,7 +185,7 @@ def is_unpegged(s: Any, i: int) -> bool:
 @compiled
 def at_par(s: Any, k: int, i: int) -> int:
     """What depends on a stablecoin that lost its peg may only be reduced, whatever the ladder says."""
-    if s.clock.n_off_par != 0 and is_unpegged(s, i):
+    if s.pegs.n_off_par != 0 and is_unpegged(s, i):
         strain = max(s.group[s.fact.rule[i, BASE]].strain, s.group[s.fact.rule[i, QUOTE_ASSET]].strain)
         most = OFF_PAR
         return limits.note(s, k, i, OFF_PEG, strain, most)

@@ -1,8 +1,9 @@
 """`tradewind sweep`: one backtest per combination of parameters, through one compiled machine.
 
-Nothing special is compiled: each thread has a state and a venue of its own, put back to the beginning as bytes, and plays
-the same tape. A point differs from the configuration by nothing but the values of PARAMETER rows in its prelude. Points
-with a strategy in Python go through a session instead. Every point is a trial and enters the trials file.
+A point differs from the configuration by nothing but the values of PARAMETER rows in its prelude. Points whose market is the
+same share it (`crowd`): the market's rooms run once for all of them. A few points, or a tape with settings in it, get a state and
+a venue each, put back to the beginning as bytes. Points with a strategy in Python go through a session. All give the same, and
+every point is a trial and enters the trials file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -30,8 +31,9 @@ from tradewind.engine.snapshot import fresh_state, fresh_venue, restore
 from tradewind.monitor import estimators
 from tradewind.storage.tape import Tape
 
-from . import trials
+from . import crowd, trials
 from .config import Loaded
+from .crowd import Crowd
 from .options import SweepOptions
 from .planning import SIZING, Plan, declared, first_row_ts, plan
 from .seats import word_of
@@ -40,6 +42,10 @@ from .session import Session
 Say = Callable[[str], None]
 Point = Mapping[str, float]
 """Values by `strategy.parameter`."""
+Planned = tuple[int, Point, list[int]]
+"""A point's number, itself, and the prelude rows that hold its parameters."""
+FEW = 16  # points: fewer are not worth compiling the shared driver
+TIMES = ".every_ms"  # what splits markets: points are dealt to threads by it
 OUT_ROWS = 1 << 14
 CUTS = 256  # equity samples of a point
 YEAR_NS = 365.25 * codes.DAY
@@ -70,14 +76,15 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Track:
-    """What a thread plays on: a state, a venue, room for journal rows."""
+    """What a thread plays on: a state, a venue, room for journal rows; for more than one seat a crowd."""
 
-    def __init__(self, machine: Machine, prelude: Prelude) -> None:
+    def __init__(self, machine: Machine, prelude: Prelude, seats: int = 1) -> None:
         self.state, self.physics, self.out = fresh_state(machine), fresh_venue(machine), rows(OUT_ROWS)
         prelude.set_up_venue(self.physics)
         self.first_state, self.first_physics = self.state.copy(), self.physics.copy()
         machine.drive(self.state, self.physics, rows(1), 0, 0, 0, self.out)  # compiled or loaded before threads begin
         self._drive, self._straight = machine.drive, straight(machine.drive)
+        self.crowd = Crowd(machine, seats) if seats > 1 else None
         self._floats, self._equity = self.state.view(np.float64).data, word_of(machine.state_dtype, "budget", "equity")
 
     def reset(self) -> None:
@@ -99,6 +106,20 @@ class Track:
             curve.append(floats[equity])
         return curve
 
+    def joins(self) -> bool:
+        """Whether the point that has played its prelude can be played together with those before it since `play_on`."""
+        return self.crowd is None or self.crowd.takes(self.state, self.physics)
+
+    def play_on(self, tape: Rows, stops: Sequence[int]) -> Sequence[Any]:
+        """Plays all points that joined; returns the equity of each at every one of `stops`. Raises MachineFault."""
+        return self.play(tape, stops) if self.crowd is None else self.crowd.play(tape, stops)
+
+    def counts(self) -> list[Any]:
+        """What each point that joined did; then they leave."""
+        if self.crowd is None:
+            return [self.state[0]["count"]]
+        return self.crowd.leave()
+
     def _fail(self, at: int) -> None:
         fault = int(self.state[0]["clock"]["fault"]) or int(self.physics[0]["clock"]["fault"])
         raise MachineFault(sentence(fault), where=f"row {at}", todo="run this point as a backtest")
@@ -110,15 +131,19 @@ def sweep_machine(
     """One outcome a point, in order. tape: its segments. names: the strategies', else those of their modules."""
     prelude = Prelude(machine, setup, int(tape[0][0]["ts_local"]) - 1)
     begin = prelude.rows()
-    places = [[_place(machine, begin, key, names) for key in point] for point in grid]
-    tracks = [Track(machine, prelude) for _ in range(max(1, min(threads, len(grid))))]
+    plans = [(n, point, [_place(machine, begin, key, names) for key in point]) for n, point in enumerate(grid)]
+    threads = max(1, min(threads, len(grid)))
+    seats = min(crowd.SEATS, -(-len(grid) // threads)) if len(grid) >= FEW and crowd.can_share(tape) else 1
+    tracks = [Track(machine, prelude, seats) for _ in range(threads)]
     found: list[Outcome | None] = [None] * len(grid)
-    waiting = iter(range(len(grid)))  # shared: who is free takes the next
+    plans.sort(key=lambda planned: [value for key, value in planned[1].items() if key.endswith(TIMES)])
+    waiting = iter([plans[n : n + seats] for n in range(0, len(plans), seats)])  # shared: who is free takes the next
 
     def work(track: Track) -> None:
         try:
-            for number in waiting:
-                found[number] = _outcome(track, begin, tape, grid[number], places[number])
+            for planned in waiting:
+                for n, outcome in _outcomes(track, begin, tape, planned):
+                    found[n] = outcome
         finally:
             for _ in waiting:  # after a fault nobody begins another point
                 pass
@@ -147,17 +172,26 @@ def _place(machine: Machine, begin: Rows, key: str, names: Sequence[str]) -> int
     return int(at[-1])
 
 
-def _outcome(track: Track, begin: Rows, tape: Sequence[Rows], point: Point, places: Sequence[int]) -> Outcome:
-    mine = begin.copy()
-    for at, value in zip(places, point.values(), strict=True):
-        mine["value"][at] = round(value * codes.E9)
-    track.reset()
-    track.play(mine, [len(mine)])
-    curve: list[float] = []
-    for segment in tape:
-        curve += track.play(segment, _stops(len(segment)))
+def _outcomes(track: Track, begin: Rows, tape: Sequence[Rows], planned: Sequence[Planned]) -> Iterator[tuple[int, Outcome]]:
+    """The outcomes of a few points, by number: side by side where their market is the same."""
     span = int(tape[-1][-1]["ts_local"]) - int(tape[0][0]["ts_local"])
-    return _summary(point, np.array(curve), span, track.state[0]["count"])
+    while planned:
+        seated: list[Planned] = []
+        apart: list[Planned] = []
+        for one in planned:
+            _, point, places = one
+            mine = begin.copy()
+            for at, value in zip(places, point.values(), strict=True):
+                mine["value"][at] = round(value * codes.E9)
+            track.reset()
+            track.play(mine, [len(mine)])
+            (seated if track.joins() else apart).append(one)
+        curves: list[Any] = []
+        for segment in tape:
+            curves += track.play_on(segment, _stops(len(segment)))
+        for (n, point, _), curve, count in zip(seated, np.array(curves).reshape(-1, len(seated)).T, track.counts(), strict=True):
+            yield n, _summary(point, curve, span, count)
+        planned = apart
 
 
 @cache
