@@ -76,7 +76,7 @@ class Machine:
         self.hash = self._hash()
         self.build = self._build()
         self.cache = cache
-        self._package: str | None = None
+        self._pages: dict[str, ModuleType] = {}  # what was loaded
 
     def _feature_tables(self) -> tuple[tuple[Any, ...], ...]:
         c = self.composition.capacity
@@ -164,6 +164,12 @@ class Machine:
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)  # another process was first; its package is the same
 
+    def _page(self, page: str) -> ModuleType:
+        """A module of the composed package."""
+        if page not in self._pages:
+            self._pages[page] = self._load(page)
+        return self._pages[page]
+
     def _load(self, page: str) -> ModuleType:
         name = f"m_{self.build}"
         folder = (self.cache or default_cache()) / name
@@ -187,17 +193,17 @@ class Machine:
     @property
     def run(self) -> Callable[..., tuple[int, int]]:
         """machine.run(state, tape, start, stop, out) -> (next, reason)."""
-        return self._load("machine").run  # type: ignore[no-any-return]
+        return self._page("machine").run  # type: ignore[no-any-return]
 
     @property
     def fold(self) -> Callable[..., int]:
         """fold.run(state, rows) -> rows read: facts alone."""
-        return self._load("fold").run  # type: ignore[no-any-return]
+        return self._page("fold").run  # type: ignore[no-any-return]
 
     @property
     def drive(self) -> Callable[..., tuple[int, int]]:
         """drive.run(state, physics, tape, start, stop, segment, out) -> (next, reason)."""
-        return self._load("drive").run  # type: ignore[no-any-return]
+        return self._page("drive").run  # type: ignore[no-any-return]
 
     @property
     def many(self) -> Callable[..., tuple[int, int]]:

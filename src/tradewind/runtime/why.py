@@ -26,8 +26,8 @@ from .quotes import Mover, movers
 from .replay import Replayer, groups_of, is_command
 
 Say = Callable[[str], None]
-STEPS_A_SNAPSHOT = 1000  # inputs between two snapshots: what a question walks at most
-MOST_SNAPSHOTS = 400  # of about 1 MB each; longer journals take them farther apart
+STEPS_A_SNAPSHOT = 200  # inputs between two snapshots: what a question walks at most
+MOST_BYTES = 400 << 20  # of snapshots, a few MB each; longer journals take them farther apart
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ class Explainer:
 
     def _prepare(self) -> None:
         """Replays once; snapshots by step, and the step that made each order."""
-        every = max(STEPS_A_SNAPSHOT, len(self.steps) // MOST_SNAPSHOTS + 1)
+        every = max(STEPS_A_SNAPSHOT, len(self.steps) * self.replayer.state.nbytes // MOST_BYTES + 1)
         self.made_at: dict[int, int] = {}
         self.step_ts = np.zeros(len(self.steps), np.int64)
         for number, step in enumerate(self.steps):
