@@ -10,10 +10,10 @@ from tradewind.fabric import series
 from tradewind.fabric.observations import Observation
 from tradewind.fabric.series import Samples
 from tradewind.fabric.webhook import NAME
-from tradewind.venues.adapter import Answer, Ask, Fact
+from tradewind.venues.adapter import Answer, Ask
 
 from . import hostile
-from .venue import Check, held, is_date
+from .venue import Check, held, sourced
 
 Faults = Iterator[str]
 MEMBERS = ("name", "unit", "url", "facts", "ask", "read", "samples")
@@ -61,13 +61,7 @@ def protocol(subject: Subject) -> Faults:
 
 def facts(subject: Subject) -> Faults:
     """Every fact names its source and its date; `url` and `publication` are among them."""
-    table = subject.series.facts
-    yield from (f"{name} is missing" for name in ("url", "publication") if name not in table)
-    for name, fact in table.items():
-        if not isinstance(fact, Fact):
-            yield f"{name} is no Fact"
-        elif not fact.source or not is_date(fact.date):
-            yield f"{name}: source {fact.source!r}, date {fact.date!r}"
+    yield from sourced(subject.series.facts, ("url", "publication"))
 
 
 def asks(subject: Subject) -> Faults:

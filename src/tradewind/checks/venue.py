@@ -172,10 +172,12 @@ def _asked(adapter: Any) -> Iterator[tuple[str, Any]]:
 
 def facts(subject: Subject) -> Faults:
     """Every fact names its source and its date; the venue's addresses are among them."""
-    table = subject.adapter.facts
-    for name in ("ws.url", "rest.url"):
-        if name not in table:
-            yield f"{name} is missing"
+    yield from sourced(subject.adapter.facts, ("ws.url", "rest.url"))
+
+
+def sourced(table: Mapping[str, Any], needed: Sequence[str]) -> Faults:
+    """What is wrong with a table of facts."""
+    yield from (f"{name} is missing" for name in needed if name not in table)
     for name, fact in table.items():
         if not isinstance(fact, Fact):
             yield f"{name} is no Fact"
