@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tradewind.domain import codes, orders, reasons
 from tradewind.domain.instruments import Instrument
+from tradewind.domain.pieces import gathered
 from tradewind.domain.rows import ROW, Rows
 from tradewind.monitor.parts import Table
 from tradewind.monitor.record import FILL_COLUMNS, ORDER_COLUMNS
@@ -52,7 +53,7 @@ class Outcomes:
 
     def take(self, told: Iterable[Rows]) -> None:
         """Folds rows, however they are cut."""
-        for part in _gathered(told, PART_ROWS):
+        for part in gathered(_wanted(told), PART_ROWS):  # live journals come in batches of a few
             kind = part["kind"]
             self._sent(part[kind == codes.SUBMIT], part[kind == codes.EVIDENCE])
             fills = part[kind == codes.FILL]
@@ -128,22 +129,11 @@ class Outcomes:
         return np.where((run >= 0) & (at < ends[np.maximum(run, 0)]), at, -1)
 
 
-def _gathered(told: Iterable[Rows], rows: int) -> Iterator[Rows]:
-    """Parts of at least so many rows, of kinds that matter here; live journals come in batches of a few."""
+def _wanted(told: Iterable[Rows]) -> Iterator[Rows]:
+    """The rows of kinds that matter here."""
     wanted = np.zeros(256, bool)
     wanted[[codes.EVIDENCE, codes.SUBMIT, codes.REPORT, codes.FILL, codes.CHARGE, codes.VERDICT]] = True
-    kept: list[Rows] = []
-    held = 0
-    for part in told:
-        mine = part[wanted[part["kind"].view(np.uint8)]]
-        if len(mine):
-            kept.append(mine)
-            held += len(mine)
-        if held >= rows:
-            yield np.concatenate(kept)
-            kept, held = [], 0
-    if kept:
-        yield np.concatenate(kept)
+    yield from (part[wanted[part["kind"].view(np.uint8)]] for part in told)
 
 
 def _last_value(evidence: Rows, ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
+from tradewind.domain.pieces import gathered
 from tradewind.domain.rows import Rows
-from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
+from tradewind.venues.imported import Grids, Imported, Sink, Streams, merged
 from tradewind.venues.lines import MAX_LINE_BYTES, MAX_USELESS_LINES, Progress, Refusals, texts
 from tradewind.venues.scanner import Scanner
 from tradewind.venues.walk import R_CLAMPED, R_LAST_LOCAL, R_UNTIMED

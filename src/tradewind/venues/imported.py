@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -132,20 +132,6 @@ def merged(readers: Sequence[Iterator[Rows]]) -> Iterator[Rows]:
 
 def _some(reader: Iterator[Rows]) -> Rows | None:
     return next((part for part in reader if len(part)), None)
-
-
-def gathered(parts: Iterable[Rows], enough: int) -> Iterator[Rows]:
-    """The same rows in pieces of at least `enough`, but for the last; the arrays are the taker's."""
-    pieces, count = list[Rows](), 0
-    for part in parts:
-        if len(part):
-            pieces.append(part)
-            count += len(part)
-        if count >= enough:
-            yield np.concatenate(pieces)
-            pieces, count = [], 0
-    if pieces:
-        yield np.concatenate(pieces)
 
 
 def _coarsest(divisor: int, exponent: int) -> tuple[int, int]:

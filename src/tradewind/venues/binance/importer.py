@@ -17,12 +17,13 @@ from msgspec import UNSET
 from tradewind.domain import codes
 from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
+from tradewind.domain.pieces import gathered
 from tradewind.domain.rows import Rows
 from tradewind.venues.base import NO_ROWS
 from tradewind.venues.binance import layouts, wire
 from tradewind.venues.binance.join import Joins, messages
 from tradewind.venues.binance.market import EXPONENT, Batch, Built, to_ns
-from tradewind.venues.imported import Grids, Imported, Sink, Streams, gathered, merged
+from tradewind.venues.imported import Grids, Imported, Sink, Streams, merged
 from tradewind.venues.lines import MAX_USELESS_LINES, Progress, Refusals, texts
 from tradewind.venues.scanner import Scanner
 from tradewind.venues.symbols import split_symbol
