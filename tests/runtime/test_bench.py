@@ -17,7 +17,7 @@ from tradewind.runtime import bench_start
 from tradewind.runtime.bench import Cross, bars_setup, bench, book_setup, inputs_of, outcome, played
 from tradewind.runtime.bench_rooms import CUTS, MACHINE, VENUE, Part
 from tradewind.runtime.bench_rooms import rooms as priced
-from tradewind.runtime.bench_tapes import bars_tape, book_tape, events
+from tradewind.runtime.bench_tapes import BOOK_FROM, bars_tape, begins, book_tape, events
 from tradewind.runtime.options import BenchOptions
 from tradewind.runtime.session import Session
 from tradewind.storage.tape import Tape
@@ -73,6 +73,17 @@ def test_the_book_task_quotes_and_fills() -> None:
     assert facts["journal_rows"] > facts["order_actions"]
     count = session.state[0]["count"]
     assert count["verdicts"] == count["refused"] == count["skipped"] == 0
+
+
+def test_the_book_task_decides_at_the_peers_instants() -> None:
+    """Every 100 ms from when the first row happened, not from when it was heard."""
+    machine, tape = Machine(Composition(capacity=SMALL), compiled=False), book_tape(1_000)
+    session = Session(machine, book_setup(), begins(tape))
+    session.play(tape, 0)
+    sent = {int(order["sent_ns"]) - BOOK_FROM for order in session.state[0]["fact"]["order"] if order["id"]}
+    assert min(sent) == 100 * codes.MILLISECOND and not any(ns % (100 * codes.MILLISECOND) for ns in sent)
+    bars = bars_tape(10)
+    assert begins(bars) < int(bars["ts_local"][0])
 
 
 def test_compiled_and_python_cross_send_the_same_orders() -> None:

@@ -32,7 +32,7 @@ from tradewind.engine.snapshot import fresh_state
 from tradewind.storage.journal import JournalHeader, JournalWriter, expand
 from tradewind.strategies.base import Bar, Market, Target
 
-from .bench_tapes import BAR_COIN, BOOK_COIN, bars_tape, book_tape
+from .bench_tapes import BAR_COIN, BOOK_COIN, bars_tape, begins, book_tape
 from .options import BenchOptions
 from .seats import word_of
 from .session import Session
@@ -126,7 +126,7 @@ class Cross:
 def played(machine: Machine, setup: Setup, tape: Rows, *, python: bool = False) -> tuple[float, Session]:
     """Seconds of one run over the whole tape, without its set-up, and the session."""
     seats = {1: (Cross(), codes.MILLISECOND)} if python else None
-    session = Session(machine, setup, int(tape[0]["ts_local"]) - 1, seats)  # type: ignore[arg-type]
+    session = Session(machine, setup, begins(tape), seats)  # type: ignore[arg-type]
     start = time.perf_counter()
     session.play(tape, 0)
     return time.perf_counter() - start, session
@@ -204,7 +204,7 @@ def _header(machine: Machine) -> JournalHeader:
 
 def _journalled(machine: Machine, tape: Rows, folder: Path) -> Iterator[Record]:
     with JournalWriter(folder / "whole", _header(machine), "process") as writer:
-        session = Session(machine, book_setup(), int(tape[0]["ts_local"]) - 1, None, writer)
+        session = Session(machine, book_setup(), begins(tape), None, writer)
         start = time.perf_counter()
         session.play(tape, 0)
         seconds = time.perf_counter() - start
@@ -239,7 +239,7 @@ class _One:
 def inputs_of(machine: Machine, tape: Rows) -> Rows:
     """Everything the machine was told in a run, in order: prelude, market, reports."""
     kept = _Kept()
-    Session(machine, book_setup(), int(tape[0]["ts_local"]) - 1, None, kept).play(tape, 0)
+    Session(machine, book_setup(), begins(tape), None, kept).play(tape, 0)
     told = np.concatenate(list(expand(kept.parts, _One(tape))))
     given: Rows = told[(told["kind"] < codes.EVIDENCE) | (told["kind"] == codes.COMMIT)]
     return given

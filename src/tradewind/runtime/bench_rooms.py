@@ -21,6 +21,7 @@ from tradewind.engine.compose import FEATURE_HOOKS, STRATEGY_HOOKS, Composition,
 from tradewind.engine.prelude import Setup
 from tradewind.engine.snapshot import State, fresh_state, restore
 
+from .bench_tapes import begins
 from .session import Session
 
 Say = Callable[[str], None]
@@ -104,7 +105,7 @@ def _alone(machine: Machine, told: Rows) -> Callable[[], float]:
 
 
 def _driven(machine: Machine, setup: Setup, tape: Rows) -> float:
-    session = Session(machine, setup, int(tape[0]["ts_local"]) - 1)
+    session = Session(machine, setup, begins(tape))
     began = time.perf_counter()
     session.play(tape, 0)
     return time.perf_counter() - began

@@ -67,6 +67,11 @@ def book_tape(n: int, seed: int = 11) -> Rows:
     return tape
 
 
+def begins(tape: Rows) -> int:
+    """When a run's clock starts, and with it its timers: when the first row happened, as the peers count, not when it was heard."""
+    return min(int(tape[0]["ts_venue"]), int(tape[0]["ts_local"]) - 1)
+
+
 def events(n: int, seed: int) -> tuple[NDArray[Any], ...]:
     """Columns ts, kind (0 depth, 1 trade), side (1 bid or buy, −1), price in ticks, quantity; as the peers' loop makes them."""
     r = np.random.default_rng(seed)
