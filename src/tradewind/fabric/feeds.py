@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tradewind.domain import codes
 from tradewind.domain import reasons as why
 from tradewind.domain.errors import OutcomeUnknown, Refused, TradewindError, Unreachable
-from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE, MarketAdapter, Topic
+from tradewind.venues.adapter import BAR, DEPTH, FUNDING, MARK, OPEN_INTEREST, QUOTE, TRADE, MarketAdapter, Topic
 from tradewind.venues.keepers import BookKeeper, keeper_of
 
 from . import comparing, history, polling
@@ -78,6 +78,7 @@ def number_of(adapter: MarketAdapter, name: str, default: float) -> float:
     return float(fact.value) if fact is not None and isinstance(fact.value, int | float) else default
 
 
+STEADY = (DEPTH, QUOTE, MARK, FUNDING)  # channels that always have something to say
 MANY, MANY_NS = 3, 10 * codes.MINUTE  # broken proofs in that time degrade a stream
 LIFE_MARGIN_S = 1800.0  # before a venue's own cut
 DEGRADED_S = 60.0  # between two tries for a degraded stream
@@ -91,7 +92,7 @@ class Feed:
         self.budget, self.desk, self.patience = budget, desk, patience or Patience()
         instruments, carried = range(len(self.adapter.instruments)), self.adapter.channels()
         topics = [Topic(channel, at) for at in instruments for channel in carried if channel in venue.channels]
-        self.lanes = [self._lane(topic) for topic in topics]
+        self.lanes = [self._lane(topic) for topic in topics if self._is_told(topic)]
         self.lane_of = {lane.topic: lane for lane in self.lanes}
         self.links: list[Link] = []
         self.frame_counts = FrameCounts()
@@ -106,6 +107,11 @@ class Feed:
         self.retell = False  # an earlier life may have told other rules: they are told again
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._number = 0
+
+    def _is_told(self, topic: Topic) -> bool:
+        """Whether the venue tells it of this instrument at all: open interest is of contracts."""
+        asked = getattr(self.adapter, "ask_open_interest", None)
+        return topic.channel != OPEN_INTEREST or (asked is not None and asked(topic) is not None)
 
     def _lane(self, topic: Topic) -> Lane:
         source = next(
@@ -370,9 +376,9 @@ class Feed:
                 lane.wish = RESUBSCRIBE
         elif channel in (TRADE, BAR) and silent > self.patience.trade and not lane.filling:
             lane.heard, lane.wish, lane.filling = now, HISTORY, True
-        elif channel in (DEPTH, QUOTE) and silent > (self.patience.book if channel == DEPTH else self.patience.quote):
+        elif channel in STEADY and silent > (self.patience.book if channel == DEPTH else self.patience.quote):
             lane.tell(why.WENT_SILENT)
-            if silent > self._proof_s(lane):
+            if silent > self._proof_s(lane) and channel != FUNDING:  # it comes with the marks
                 lane.asked, lane.wish = now, RESUBSCRIBE
 
     def _proof_s(self, lane: Lane) -> float:

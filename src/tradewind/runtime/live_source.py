@@ -23,13 +23,12 @@ from tradewind.fabric.network import Network
 from tradewind.fabric.transport import Settings
 from tradewind.fabric.warmth import make_ready, settle
 from tradewind.venues import plugins
-from tradewind.venues.adapter import BAR, DEPTH, OPEN_INTEREST, QUOTE, TRADE
+from tradewind.venues.adapter import CHANNELS
 from tradewind.venues.plugins import adapter_of
 
 Say = Callable[[str], None]
 AUTO, SANDBOX, LIVE = "auto", "sandbox", "live"
 SOURCES = (AUTO, SANDBOX, LIVE)
-CHANNELS = (DEPTH, QUOTE, TRADE, BAR, OPEN_INTEREST)
 REACH_S = 6.0  # how long `auto` looks for the real venues
 EMULATED = ("binance", "kraken", "coinbase")
 SYMBOLS: Mapping[str, tuple[str, ...]] = {

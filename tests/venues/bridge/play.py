@@ -22,13 +22,16 @@ from tradewind.fabric.feeds import Feed, Outside, Patience, Place, Wanted
 from tradewind.fabric.network import Network
 from tradewind.fabric.streams import CONDITION_NAMES
 from tradewind.fabric.transport import Settings
-from tradewind.venues.adapter import BAR, DEPTH, QUOTE, TRADE, Topic
+from tradewind.venues.adapter import BAR, DEPTH, OPEN_INTEREST, QUOTE, TRADE, Topic
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.sandbox import Sandbox, Setting
 from tradewind.venues.keepers import BookKeeper
 from tradewind.venues.plugins import adapter_of
 
-SYMBOLS = {"binance": ("BTCUSDT", "BTC/USDT"), "kraken": ("BTC/USD", "BTC/USD"), "coinbase": ("BTC-USD", "BTC/USD")}
+SYMBOLS = {
+    "binance": ("BTCUSDT", "BTC/USDT"), "kraken": ("BTC/USD", "BTC/USD"), "coinbase": ("BTC-USD", "BTC/USD"),
+    "binance-usdm": ("BTCUSDT", "BTC/USDT:USDT"),
+}  # fmt: skip
 NEAR = 10
 
 
@@ -45,12 +48,13 @@ class Kept:
 
 def wanted(name: str, address: dict[str, str], half: str = "") -> list[Wanted]:
     """The native feed of a venue, and the same venue through the bridge, or the half of it that `half` names."""
-    base = f"ccxt://{name}{half}?{urlencode(address)}"
+    exchange = name.replace("-", "") + half
+    base = f"ccxt://{exchange}?{urlencode(address)}"
     native, bridged = SYMBOLS[name]
-    channels = (DEPTH, QUOTE, TRADE)
+    channels = (DEPTH, QUOTE, TRADE, OPEN_INTEREST)
     return [
         Wanted(adapter_of(name), Place(address["rest"], address["ws"]), (native,), channels),
-        Wanted(adapter_of(f"bridge:{name}{half}"), Place(base, base), (bridged,), channels),
+        Wanted(adapter_of(f"bridge:{exchange}"), Place(base, base), (bridged,), channels),
     ]
 
 
@@ -149,6 +153,7 @@ async def play(script: dict[str, Any]) -> dict[str, Any]:
                     "trades": trades(feed, mine), "book": book(feed),
                     **(await history(fabric, feed) if script.get("history") else {}),
                     "moves": moves(feed), "connections": feed.connections,
+                    "interest": [scaled(feed, 0, int(row["value"]))[1] for row in mine[mine["kind"] == codes.OBSERVATION]],
                     "quotes": int(np.count_nonzero(mine["kind"] == codes.QUOTE)),
                     "problems": feed.problems, "refused": feed.refusals,
                     "conditions": {lane.topic.channel: CONDITION_NAMES[lane.state.condition] for lane in feed.lanes},

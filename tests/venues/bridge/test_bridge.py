@@ -43,19 +43,19 @@ def played(repo: Path, **script: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def both(repo: Path) -> dict[str, Any]:
-    """Three venues, heard natively and through the bridge; Binance's connections are cut, Kraken's books get wrong sizes."""
+    """Four venues, heard natively and through the bridge; Binance's connections are cut, Kraken's books get wrong sizes."""
     cut = {"kind": "cut", "venue": "binance"}
     wrong = {"kind": "corrupt", "venue": "kraken", "channel": "depth", "count": 5}
     steps = [{"seconds": 4}, {"fault": cut, "seconds": 0}, {"fault": wrong, "seconds": 12}]
-    return played(repo, venues=["binance", "kraken", "coinbase"], history=True, steps=steps)
+    return played(repo, venues=["binance", "kraken", "coinbase", "binance-usdm"], history=True, steps=steps)
 
 
 @pytest.mark.scenario
-@pytest.mark.parametrize("venue", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("venue", ["binance", "kraken", "coinbase", "binance-usdm"])
 def test_it_tells_what_the_native_adapter_tells(venue: str, both: dict[str, Any]) -> None:
-    """Trades by id, candles by time and the books at rest are the same, digit by digit."""
-    native, bridged = both["feeds"][venue], both["feeds"][f"bridge.{venue}"]
-    assert both["same"] == [True] * 3 and len(native["book"][0]) == 10
+    """Trades by id, candles by time, open interest and the books at rest are the same, digit by digit."""
+    native, bridged = both["feeds"][venue], both["feeds"][f"bridge.{venue.replace('-', '')}"]
+    assert both["same"] == [True] * 4 and len(native["book"][0]) == 10
     assert len(native["trades"]) > 30
     begun = max(min(map(int, native["trades"])), min(map(int, bridged["trades"])))
     first, second = ({name: deal for name, deal in told["trades"].items() if int(name) >= begun} for told in (native, bridged))
@@ -63,7 +63,9 @@ def test_it_tells_what_the_native_adapter_tells(venue: str, both: dict[str, Any]
     assert native["bars"] == bridged["bars"] and len(native["bars"]) == 30
     assert native["refused"] == bridged["refused"] == {}
     assert native["instrument"] == bridged["instrument"]
-    assert bridged["conditions"] == {"depth": "SYNCED", "quote": "SYNCED", "trade": "SYNCED"}
+    assert native["interest"] == bridged["interest"] and len(native["interest"]) == (venue == "binance-usdm")
+    told = ("depth", "quote", "trade", *(["open_interest"] if native["interest"] else ()))
+    assert bridged["conditions"] == dict.fromkeys(told, "SYNCED")
     assert bridged["quotes"] > 20
 
 

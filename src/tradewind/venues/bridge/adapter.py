@@ -44,7 +44,7 @@ _CCXT = Document("ccxt 4.5.90", "2026-10-30")
 class BridgeAdapter(base.Market):
     """One venue through ccxt; `exchange` is ccxt's id of it."""
 
-    carried = (fabric.DEPTH, fabric.QUOTE, fabric.TRADE, fabric.BAR)
+    carried = (fabric.DEPTH, fabric.QUOTE, fabric.TRADE, fabric.BAR, fabric.OPEN_INTEREST)
     counts_trades = False  # ids may be anything: what is missing between two of them nobody can say
 
     def __init__(self, exchange: str) -> None:
@@ -90,7 +90,8 @@ class BridgeAdapter(base.Market):
         return self._wish("leave", topics, number)
 
     def _wish(self, op: str, topics: Sequence[Topic], number: int) -> list[bytes]:
-        wanted = [(topic.channel, self.instruments[topic.instrument].symbol) for topic in topics]
+        streamed = [topic for topic in topics if topic.channel != fabric.OPEN_INTEREST]
+        wanted = [(topic.channel, self.instruments[topic.instrument].symbol) for topic in streamed]
         return [msgspec.json.encode(wire.Wish(op, number, wanted))] if wanted else []
 
     def _read(self, frame: bytes, ts_local: int) -> Reading:

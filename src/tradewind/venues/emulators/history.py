@@ -138,13 +138,17 @@ class History:
                 price = bar.open
         return self._past
 
+    def _on_tick(self, price: float) -> int:
+        tick = self._market.listing.tick
+        return max(1, round(price / tick)) * tick
+
     def _one(self, start_s: int, close: int) -> Candle:
         chance = self._chance
         calm = self._market.listing.base in ("USDT", "USDC")
         sigma = MINUTE_SIGMA * (0.02 if calm else 1.0)
-        open_ = max(1, round(close * math.exp(chance.gauss(0.0, sigma))))
+        open_ = self._on_tick(close * math.exp(chance.gauss(0.0, sigma)))
         wick = abs(chance.gauss(0.0, sigma)) / 2
-        high, low = round(max(open_, close) * (1 + wick)), max(1, round(min(open_, close) * (1 - wick)))
+        high, low = (self._on_tick(price) for price in (max(open_, close) * (1 + wick), min(open_, close) * (1 - wick)))
         digits = self._market.listing.size_decimals + self._market.listing.price_decimals
         volume = max(1, round(chance.lognormvariate(10.0, 0.8) * 10**digits / close))
         middle = (high + low) // 2
