@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from tradewind.domain import codes, reasons
@@ -79,6 +80,37 @@ def test_x8_stamps_of_past_and_future_order_nothing_and_are_counted() -> None:
         all_is_well(play)
 
     scenario(script)
+
+
+def test_sockets_blocked_then_bars_are_polled_as_they_end() -> None:
+    """Every minute once, in order, before, during and after; told as of a lower grade meanwhile."""
+
+    async def script(play: Play) -> None:
+        await play.run(5)
+        play.theatre.refuse_connect = lambda name: "blocked"
+        for name in ("binance", "kraken"):
+            for line in play.theatre.open_lines(name):
+                line.cut("blocked")
+        await play.run(200)
+        lanes = {
+            name: next(lane for lane in play.feed(name).lanes if lane.topic.channel == "bar") for name in ("binance", "kraken")
+        }
+        for lane in lanes.values():
+            assert (lane.state.condition, lane.polled) == (STALE, True)
+        assert min(len(bars_of(play, lane)) for lane in lanes.values()) >= 3
+        play.theatre.refuse_connect = lambda name: ""
+        await play.run(150)
+        for lane in lanes.values():
+            ends = bars_of(play, lane)
+            assert len(ends) >= 5 and set(np.diff(ends).tolist()) == {codes.MINUTE}
+            assert lane.state.condition == SYNCED
+
+    scenario(script, "binance", "kraken", channels=("depth", "trade", "bar"))
+
+
+def bars_of(play: Play, lane: Any) -> Any:
+    """Ends of the bars a lane told, in order."""
+    return play.rows["ts_venue"][(play.rows["kind"] == codes.BAR) & (play.rows["source"] == lane.source)]
 
 
 def test_sockets_blocked_then_books_are_polled_at_a_lower_grade() -> None:

@@ -1,4 +1,4 @@
-"""What is asked by REST without being missed: books where sockets are blocked (at a lower grade), and the rules of the day."""
+"""What is asked by REST without being missed: what sockets would tell where there are none (at a lower grade), and the rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INTEREST_S = 60.0
 
 
 async def poll(feed: Feed) -> None:
-    """While no socket is to be had: books and trades by REST, every few seconds."""
+    """While no socket is to be had: books, trades and ended bars by REST, every few seconds."""
     while True:
         await asyncio.sleep(feed.patience.poll)
         alone = (feed.desk.time.now() - feed.unconnected_since) / 1e9
@@ -55,7 +55,7 @@ async def _poll_one(feed: Feed, lane: Lane) -> None:
         _polled(lane)
         feed.desk.again(snapshot)
         feed.desk.flush()
-    elif lane.topic.channel == TRADE and _begun(feed, lane) and not lane.filling and not isinstance(lane, BarLane):
+    elif not lane.filling and (_ended(feed, lane) if isinstance(lane, BarLane) else _begun(feed, lane)):
         lane.filling = True
         await history.fill(feed, lane)
         _polled(lane)
@@ -63,10 +63,22 @@ async def _poll_one(feed: Feed, lane: Lane) -> None:
 
 
 def _begun(feed: Feed, lane: Lane) -> bool:
-    """Whether it is known from when on trades are wanted; where ids do not count, from the first look on."""
+    """Whether it is a lane of trades, and known from when on they are wanted; where ids do not count, from the first look on."""
+    if lane.topic.channel != TRADE:
+        return False
     if not lane.last_ts and not getattr(feed.adapter, "counts_trades", True):
         lane.last_ts = feed.desk.time.now() + feed.desk.skew.offset_ns
     return bool(lane.last_ts)
+
+
+def _ended(feed: Feed, lane: BarLane) -> bool:
+    """Whether a bar behind the last one told has ended; the first one wanted is the one that grows at the first look."""
+    if lane.timeframe < 0:
+        return False
+    now, step = feed.desk.time.now() + feed.desk.skew.offset_ns, codes.TIMEFRAME_NS[lane.timeframe]
+    if not lane.last_ts:
+        lane.last_ts = now // step * step
+    return now - lane.last_ts >= step
 
 
 async def interest(feed: Feed) -> None:
