@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tradewind.domain.errors import BadData, Corrupt
+from tradewind.storage import marketlog, marketsegments
 from tradewind.storage.marketlog import MarketLog, MarketReader
 
 from . import oldlog
@@ -31,22 +32,26 @@ def test_an_old_log_is_read_and_goes_on_as_a_new_one(tmp_path: Path, n: int) -> 
             log.append(given_rows[log.rows : stop])
         assert read(tmp_path / "m") == given_rows[:stop].tobytes()
         assert MarketReader(tmp_path / "m").verify() == stop
-    assert [segment.by for segment in MarketReader(tmp_path / "m").manifest.segments][n // 40 :] == ["sha256"] * (7 - n // 40)
+    assert [segment.by for segment in MarketReader(tmp_path / "m").manifest.segments][n // 40 :] == ["blake3"] * (7 - n // 40)
 
 
-def test_a_log_of_format_2_goes_on_as_a_new_one(tmp_path: Path) -> None:
-    """Format 2 is the same but that every tail has a file of its own, cut to its length."""
-    given_rows = rows_of_any_bits(40)
-    with MarketLog(tmp_path / "m", [], [], "a release of last week", FAST) as log:
-        log.append(given_rows[:20])
-        log.flush()
+def test_a_log_of_format_2_goes_on_as_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Format 2 is the same but that every tail has a file of its own, cut to its length, and segments are sealed by SHA-256."""
+    given_rows = rows_of_any_bits(150)
+    monkeypatch.setattr(marketlog, "BLOCK_ROWS", oldlog.BLOCK)
+    monkeypatch.setattr(marketlog, "SEGMENT_ROWS", oldlog.SEGMENT)
+    with monkeypatch.context() as then:
+        then.setattr(marketsegments, "SEALED_BY", "sha256")
+        with MarketLog(tmp_path / "m", [], [], "a release of last week", FAST) as log:
+            log.append(given_rows[:65])
     older = msgspec.structs.replace(MarketReader(tmp_path / "m").manifest, format=2)
     (tmp_path / "m" / "market.json").write_bytes(msgspec.json.encode(older.proven()))
-    assert read(tmp_path / "m") == given_rows[:20].tobytes()
+    assert read(tmp_path / "m") == given_rows[:65].tobytes()
     with MarketLog.reopen(tmp_path / "m", FAST) as log:
         assert log.manifest.format == 3
-        log.append(given_rows[20:])
-    assert read(tmp_path / "m") == given_rows.tobytes()
+        log.append(given_rows[65:])
+    assert read(tmp_path / "m") == given_rows.tobytes() and MarketReader(tmp_path / "m").verify() == 150
+    assert [segment.by for segment in log.manifest.segments] == ["sha256", "blake3", "blake3"]
 
 
 def test_a_torn_old_tail_is_cut(tmp_path: Path) -> None:

@@ -51,8 +51,16 @@ def _blake2b(data: Part = b"") -> Any:
     return blake2b(data, digest_size=32)
 
 
-DIGESTS: dict[str, Callable[[Part], Any]] = {"blake2b": _blake2b, "sha256": sha256}
-"""By the name in a manifest, a running digest that begins with some bytes. Many processors have SHA-256 built in: half the time."""
+def _blake3(data: Part = b"") -> Any:
+    from blake3 import blake3
+
+    return blake3(data)
+
+
+SEALED_BY = "blake3"
+DIGESTS: dict[str, Callable[[Part], Any]] = {"blake2b": _blake2b, "sha256": sha256, SEALED_BY: _blake3}
+"""By the name in a manifest, a running digest that begins with some bytes. Formats 1 and 2 had the first two, six and three times
+as slow as the third."""
 
 
 class SealedSegment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

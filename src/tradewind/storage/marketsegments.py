@@ -16,6 +16,7 @@ from .marketlayout import (
     DIGESTS,
     FORMAT,
     MANIFEST,
+    SEALED_BY,
     MarketManifest,
     SealedSegment,
     padding,
@@ -25,7 +26,6 @@ from .marketlayout import (
 from .marketreader import MarketReader
 
 OUR_FILE = re.compile(r"market\.json(\.aside)?|\d{5,}\.market|\d{15}\.tail")
-SEALED_BY = "sha256"
 
 
 class Segments:
