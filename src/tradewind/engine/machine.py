@@ -96,7 +96,7 @@ def on_depth(s: Any, row: Any, out: Any) -> None:
         truth.admits(s, row, out)
     if s.book[i].skip:
         return
-    books.enter(s, row)
+    books.enter(s, row, out)
     if not row.marks & LAST:
         return
     if s.fact.rule[i, BOOK_DEPTH]:
@@ -142,10 +142,11 @@ def on_bar(s: Any, row: Any, out: Any) -> None:
         return
     before = s.top[i].mid
     if s.fact.rule[i, BARS_ONLY]:
-        truth.pace(s, row, f)
+        truth.pace(s, row, f, out)
         bars.touch(s, row)
         on_touch(s, i, out)
         if s.top[i].good == 0:
+            bars.pass_over(s, row, f)
             return  # a bar whose close is not believed is no bar
     elif f >= 0 and s.trust[i].last_trade != 0:
         belief.compare_candle(s, row, f, out)

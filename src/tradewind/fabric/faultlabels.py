@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -96,31 +97,50 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
     path.write_bytes(b"".join(msgspec.json.encode(label) + b"\n" for label in ordered))
 
 
-def world_labels(faults: Iterable[Any], hard_lie: float = 0.005) -> list[Label]:
-    """The truths of a seeded world (`simulation.world.build.Truth`, or their JSON) as labels.
+def world_labels(faults: Iterable[Any], hard_lie: float = 0.005, venues: int = 3) -> list[Label]:
+    """The truths of a seeded world (`simulation.world.build.Truth`, or their JSON) as labels. venues: how many there are.
 
-    A lie is hard from `hard_lie` on, silence from ten seconds, a jump of the clock from one. A lost message is hard where the
-    venue's proof covers it: what a checksum of the ten best levels does not see, nobody can prove.
+    A lie is hard where it stands off the consensus of all venues by `hard_lie`: what two of three tell together is the consensus.
+    Silence is from ten seconds on, a jump of the clock from one. A lost message is hard where the venue's proof covers it: what a
+    checksum of the ten best levels does not see, nobody can prove.
     """
+    plain = [fault if isinstance(fault, dict) else msgspec.to_builtins(fault) for fault in faults]
+    plain = [fault for fault in plain if fault["kind"] in FROM_WORLD and not fault.get("genuine")]
+    lies = [fault for fault in plain if fault["kind"] == "lying"]
     found = []
-    for fault in faults:
-        plain = fault if isinstance(fault, dict) else msgspec.to_builtins(fault)
-        if plain["kind"] not in FROM_WORLD or plain.get("genuine"):
-            continue
-        venue, _, pair = str(plain["place"]).partition(":")
-        size = abs(float(plain["params"].get("magnitude", 0.0)))
-        hard = {"lying": size >= hard_lie, "clock_jump": size >= 1.0, "dropped": size > 0.0}.get(plain["kind"], True)
-        span = plain["end_ns"] - plain["start_ns"]
-        if plain["kind"] in ("frozen", "stale_book"):
-            hard = span >= 10_000_000_000
+    for fault in plain:
+        venue, _, pair = str(fault["place"]).partition(":")
+        size = abs(float(fault["params"].get("magnitude", 0.0)))
+        if fault["kind"] == "lying":
+            size = _stands_off(fault, lies, venues)
+        hard = {"lying": size >= hard_lie, "clock_jump": size >= 1.0, "dropped": size > 0.0}.get(fault["kind"], True)
+        if fault["kind"] in ("frozen", "stale_book"):
+            hard = fault["end_ns"] - fault["start_ns"] >= 10_000_000_000
         found.append(
             Label(
-                kind=FROM_WORLD[plain["kind"]],
+                kind=FROM_WORLD[fault["kind"]],
                 source=venue,
-                instrument=plain["place"] if pair else "*",
-                start_ns=plain["start_ns"],
-                end_ns=plain["end_ns"],
-                params={"hard": hard, "magnitude": size, "world": plain["kind"]},
+                instrument=fault["place"] if pair else "*",
+                start_ns=fault["start_ns"],
+                end_ns=fault["end_ns"],
+                params={"hard": hard, "magnitude": size, "world": fault["kind"]},
             )
         )
     return found
+
+
+def _stands_off(lie: dict[str, Any], lies: Sequence[dict[str, Any]], venues: int) -> float:
+    """The furthest a lying venue stands from the median of all venues, a ratio. A lie is a smooth hump over its time."""
+    furthest = 0.0
+    for step in range(1, 64):
+        at = lie["start_ns"] + (lie["end_ns"] - lie["start_ns"]) * step // 64
+        told = {str(other["place"]): _told(other, at) for other in lies if other["start_ns"] <= at < other["end_ns"]}
+        consensus = median([*told.values(), *[0.0] * max(venues - len(told), 0)])
+        furthest = max(furthest, abs(told[str(lie["place"])] - consensus))
+    return furthest
+
+
+def _told(lie: dict[str, Any], at: int) -> float:
+    u: float = (at - lie["start_ns"]) / (lie["end_ns"] - lie["start_ns"])
+    height = float(lie["params"].get("magnitude", 0.0))
+    return height * 16.0 * float(u * u * (1.0 - u) * (1.0 - u))

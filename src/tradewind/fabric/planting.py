@@ -1,8 +1,9 @@
 """Planting: labelled faults put into an existing tape, for scoring those who judge it.
 
 Faults come one after another, one source at a time, with time to recover between them. What is planted follows the seed
-alone. A fault is hard where it is structural, or lies off by max(5 x the source's own median distance, 0.5 %), or is silent for
-ten seconds (ten bars) while others trade; the rest is soft and only makes a curve.
+alone. A fault is hard where it is structural, or lies off the consensus by max(5 x the source's own median deviation of the hour
+before, 0.5 %), or is silent for ten seconds while two others trade (of bars: for as many as nature leaves out less than once in
+five days); the rest is soft and only makes a curve.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from tradewind.domain.rows import Rows
 from tradewind.storage.tape import Tape, TapeWriter
 
 from .faultlabels import KINDS, Label
+from .planting_peers import HARD_SHARE, Peers
 
-HARD_SHARE = 0.005
 HARD_NS = 10 * codes.SECOND
-HARD_BARS = 10
 STABLE = ("USD", "USDT", "USDC", "EUR", "DAI", "BUSD", "TUSD")
 
 
@@ -38,7 +38,7 @@ class Edit:
         self.dropped = np.zeros(len(rows), np.bool_)  # never sent: numbers close over them
         self.lost = np.zeros(len(rows), np.bool_)  # lost between rim and machine: their numbers stay missing
         self.added: list[Rows] = []
-        self.hard = hard_shares(rows, instruments)
+        self.peers = Peers(rows, instruments)
         self.own = [np.flatnonzero(rows["instrument"] == i) for i in range(len(instruments))]
 
     def of(self, i: int, kind: int, start_ns: int, end_ns: int) -> NDArray[np.int64]:
@@ -177,20 +177,3 @@ def size(rng: random.Random, hard: float = HARD_SHARE, soft: float = 0.25) -> tu
 def scaled(rng: random.Random, decimal: bool) -> float:
     """A factor of a wrong unit."""
     return rng.choice((10.0, 0.1)) if decimal else rng.choice((100.0, 1000.0, 0.01, 0.001))
-
-
-def hard_shares(rows: Rows, instruments: Sequence[Instrument]) -> list[float]:
-    """From which distance on a fault is hard, by instrument: max(5 x its bars' median distance from the asset's median, 0.5 %)."""
-    shares = [HARD_SHARE] * len(instruments)
-    for base in {x.base for x in instruments}:
-        members = [i for i, x in enumerate(instruments) if x.base == base]
-        bars = [rows[(rows["instrument"] == i) & (rows["kind"] == codes.BAR)] for i in members]
-        times = np.unique(np.concatenate([part["ts_local"] for part in bars]))
-        table = np.full((len(members), len(times)), np.nan)
-        for line, part, i in zip(table, bars, members, strict=True):
-            line[np.searchsorted(times, part["ts_local"])] = part["price"] / 10.0 ** instruments[i].price_exponent
-        if len(members) > 2 and len(times):
-            off = np.abs(table / np.nanmedian(table, axis=0) - 1.0)
-            for i, line in zip(members, off, strict=True):
-                shares[i] = max(HARD_SHARE, 5.0 * float(np.nanmedian(line)))
-    return shares

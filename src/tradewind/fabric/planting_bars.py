@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from tradewind.domain import codes
 from tradewind.domain.rows import Rows, pack_range
 
-from .planting import HARD_BARS, HARD_SHARE, Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting import Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting_peers import HARD_SHARE, HIGH, LOW
 
 HALF = (1 << 31) - 1
+RARE_A_DAY = 0.2  # natural silences as long: a fifth of the false alarms a source may raise
+MOST_DRIFT = 0.05  # beyond, each bar is a jump and no drift
+MOST_MISSING = 10  # bars: who is silent for longer by nature is not silenced
 
 
 def span_of(rows: Rows) -> int:
@@ -62,31 +66,49 @@ def _times(edit: Edit, picked: NDArray[np.int64], factors: NDArray[np.float64]) 
         put(edit.rows, at, (max(o * factor, 1), max(h * factor, 1), max(low * factor, 1), max(c * factor, 1)))
 
 
+def rare_silence(edit: Edit, i: int) -> int:
+    """How many bars in a row this source leaves out less than RARE_A_DAY times a day by nature: fewer tell nothing of a fault."""
+    ts = edit.rows["ts_local"][edit.own[i]]
+    missing = np.diff(ts) // _own_span(edit, i) - 1
+    often = RARE_A_DAY * float(ts[-1] - ts[0]) / codes.DAY
+    n = 1
+    while int((missing >= n).sum()) > often:
+        n += 1
+    return n
+
+
 def frozen_feed(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """Silence. Where nobody trades for minutes by nature, it is no evidence and not planted."""
-    mine = edit.own[place.instrument]
-    if np.quantile(np.diff(edit.rows["ts_local"][mine]), 0.995) > 2 * _own_span(edit, place.instrument):
+    """Silence while two others trade. Where a source is silent for many bars by nature, it is no evidence and not planted."""
+    rare = rare_silence(edit, place.instrument)
+    if rare > MOST_MISSING:
         return None
-    n = rng.randint(HARD_BARS, 15) if rng.random() < 0.7 else rng.randint(2, HARD_BARS - 1)
-    found = _bars(edit, place, n)
+    hard = rare == 1 or rng.random() < 0.8
+    found = _bars(edit, place, rng.randint(rare, rare + 8) if hard else rng.randint(1, rare - 1))
     if found is None:
         return None
+    ts = edit.rows["ts_local"]
+    between = edit.rows[np.searchsorted(ts, ts[found[0][0]]) : np.searchsorted(ts, found[1])]
+    traded = set(between["instrument"][between["quantity"] > 0].tolist()) - {place.instrument}
     edit.dropped[found[0]] = True
-    return _told(edit, found[0], found[1], n, n >= HARD_BARS)
+    return _told(edit, found[0], found[1], len(found[0]), hard and len(traded) >= 2)
 
 
 def stuck_price(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """The same bar again and again, with fresh stamps and volume, from a moment after which the market moved."""
+    """The same bar again and again, with fresh stamps and volume; hard once two bars of it lie off the others by as much."""
+    i = place.instrument
     found = _bars(edit, place, 16)
     if found is None:
         return None
+    ts = edit.rows["ts_local"][found[0]].tolist()
     close = float(edit.rows["price"][found[0][0]])
-    moved = np.abs(edit.rows["price"][found[0]] / close - 1.0)
-    if moved.max() < 0.4 * HARD_SHARE and rng.random() < 0.98:
+    unit = 10.0 ** edit.instruments[i].price_exponent
+    off = np.array([abs(edit.peers.deviation(i, t, close / unit)) if len(edit.peers.others(i, t)) > 1 else 0.0 for t in ts])
+    if off.max() < 0.4 * HARD_SHARE and rng.random() < 0.98:
         return None
     for at in found[0].tolist():
         put(edit.rows, at, (close, close, close, close))
-    return _told(edit, found[0], found[1], float(moved.max()), float(np.sort(moved)[-2]) >= HARD_SHARE)
+    second = float(np.sort(off)[-2])
+    return _told(edit, found[0], found[1], second, second >= edit.peers.limit(i, ts[0]))
 
 
 def _wrong_unit(decimal: bool) -> Planter:
@@ -104,40 +126,60 @@ def _wrong_unit(decimal: bool) -> Planter:
 
 
 def bad_tick(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """One bar's close off its market."""
-    found = _bars(edit, place, 1)
+    """One bar's close off what the others close at."""
+    found, i = _bars(edit, place, 1), place.instrument
     if found is None:
         return None
-    share, hard = size(rng, edit.hard[place.instrument])
     at = int(found[0][0])
-    o, h, low, c = prices(edit.rows[at])
-    c = round(c * (1 + share))
+    ts, unit = int(edit.rows["ts_local"][at]), 10.0 ** edit.instruments[i].price_exponent
+    said = edit.peers.others(i, ts)
+    if not len(said):
+        return None
+    share, hard = size(rng, edit.peers.limit(i, ts))
+    o, h, low, _ = prices(edit.rows[at])
+    c = round(float(np.median(said)) * unit * (1 + max(share, -0.8)))
     put(edit.rows, at, (o, max(h, c), min(low, c), c))
     return _told(edit, found[0], found[1], share, hard)
 
 
 def wick(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """One bar's high or low that nobody traded at."""
-    found = _bars(edit, place, 1)
+    """One bar's high or low that nobody traded at, beyond the others' highs or lows."""
+    found, i = _bars(edit, place, 1), place.instrument
     if found is None:
         return None
-    share, hard = size(rng, edit.hard[place.instrument])
     at = int(found[0][0])
+    ts, unit = int(edit.rows["ts_local"][at]), 10.0 ** edit.instruments[i].price_exponent
+    up = rng.random() < 0.5
+    said = edit.peers.others(i, ts, HIGH if up else LOW)
+    if not len(said):
+        return None
+    share, hard = size(rng, edit.peers.limit(i, ts, HIGH if up else LOW))
     o, h, low, c = prices(edit.rows[at])
-    edge = (max(o, c) if share > 0 else min(o, c)) * (1 + share)
+    edge = float(np.median(said)) * unit * (1 + abs(share) if up else 1 - min(abs(share), 0.9))
+    if (edge <= h) if up else (edge >= low):
+        return None
     put(edit.rows, at, (o, max(h, edge), min(low, edge), c))
     return _told(edit, found[0], found[1], share, hard)
 
 
 def drift(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """A lie that grows bar by bar and stands for a while."""
-    n = rng.randint(6, 14)
+    """A lie that grows bar by bar and stands for a while; hard where it stands off the others by as much."""
+    n, i = rng.randint(6, 14), place.instrument
     found = _bars(edit, place, n)
     if found is None:
         return None
-    share, hard = size(rng, edit.hard[place.instrument])
-    _times(edit, found[0], 1.0 + share * np.minimum(np.arange(1, n + 1) / (n - 3), 1.0))
-    return _told(edit, found[0], found[1], share, hard)
+    ts, unit = edit.rows["ts_local"][found[0]].tolist(), 10.0 ** edit.instruments[i].price_exponent
+    limit = edit.peers.limit(i, ts[0])
+    share, _ = size(rng, limit)
+    share = max(min(share, most := max(MOST_DRIFT, 1.5 * limit)), -most)
+    factors = 1.0 + share * np.minimum(np.arange(1, n + 1) / (n - 3), 1.0)
+    closes = edit.rows["price"][found[0]] * factors / unit
+    off = [abs(edit.peers.deviation(i, t, c)) for t, c in zip(ts, closes, strict=True) if len(edit.peers.others(i, t)) > 1]
+    if len(off) < 2:
+        return None
+    _times(edit, found[0], factors)
+    standing = float(np.sort(off)[-2])
+    return _told(edit, found[0], found[1], standing, standing >= limit)
 
 
 def wrong_symbol(edit: Edit, place: Place, rng: random.Random) -> Planted | None:

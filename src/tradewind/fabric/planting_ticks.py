@@ -20,7 +20,8 @@ from tradewind.domain.instruments import Stream
 from tradewind.domain.rows import Rows, pack_range, rows
 
 from .faultlabels import KINDS
-from .planting import HARD_NS, HARD_SHARE, Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting import HARD_NS, Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting_peers import HARD_SHARE
 
 STEP_NS = codes.SECOND // 4
 SHOWN = 10  # levels a side of a false book
@@ -246,13 +247,13 @@ class Ticks:
 
     def _bad_tick(self, place: Place, rng: random.Random) -> Planted | None:
         """A touch off its market for a moment."""
-        share, hard = size(rng, self.edit.hard[place.instrument])
+        share, hard = size(rng)
         done = self.shifted(place, rng.randint(100, 900) * codes.MILLISECOND, lambda _: 1.0 + share)
         return done and Planted(start_ns=done[0], end_ns=done[1], channel="depth", magnitude=abs(share), hard=hard)
 
     def _drift(self, place: Place, rng: random.Random) -> Planted | None:
         """A lie that grows by 0.05 % a second or faster, and stands for eight seconds."""
-        share, hard = size(rng, self.edit.hard[place.instrument])
+        share, hard = size(rng)
         share = max(-0.02, min(share, 0.02))
         grow = min(abs(share) / 0.0005, 12.0) * rng.uniform(0.5, 1.0)
         span = int((grow + 8.0) * codes.SECOND)
@@ -293,7 +294,7 @@ class Ticks:
         found = self.edit.of(place.instrument, codes.TRADE, place.start_ns, place.end_ns)
         if not len(found):
             return None
-        share, hard = size(rng, self.edit.hard[place.instrument])
+        share, hard = size(rng)
         bad = self.edit.rows[found[:1]].copy()
         bad["ref"], bad["ts_local"] = 0, bad["ts_local"] + 1
         bad["price"] = np.rint(bad["price"] * (1.0 + share)).astype(np.int64)
@@ -388,7 +389,7 @@ class Ticks:
         at = int(np.searchsorted(mine["ts_local"], place.start_ns))
         if at >= len(mine):
             return None
-        share, hard = size(rng, self.edit.hard[place.instrument])
+        share, hard = size(rng)
         close = round(int(mine["price"][at]) * (1.0 + share))
         high = max(int(mine["price"][at]), int(mine["ref"][at])) + (int(mine["value"][at]) >> 32)
         mine["price"][at] = close

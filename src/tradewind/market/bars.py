@@ -6,7 +6,7 @@
 from typing import Any
 
 from ..domain.codes import NEVER, SYNCED
-from ..kernel.jit import compiled
+from ..kernel.jit import called, compiled
 
 
 @compiled
@@ -80,6 +80,15 @@ def take(s: Any, row: Any, k: int) -> None:
     b.c_close = row.price
     b.c_volume = row.quantity
     closed(s, i, k, row.ts_venue)
+
+
+@called
+def pass_over(s: Any, row: Any, f: int) -> None:
+    """A bar that is not believed is none, but it was heard: the next one follows it, and it is not told twice."""
+    if f >= 0:
+        s.bar[row.instrument, f].last_end = row.ts_venue
+        s.bar[row.instrument, f].c_high = s.bar[row.instrument, f].c_close
+        s.bar[row.instrument, f].c_low = s.bar[row.instrument, f].c_close
 
 
 @compiled

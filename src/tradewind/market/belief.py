@@ -32,9 +32,11 @@ NAMED_NS = MINUTE  # and this long where it looks like another unit or another i
 MARK_NS = 10 * SECOND  # how long a mark price can vouch
 OFF_NS = 4 * SECOND  # standing off further than `trust.reach` for this long is a lie, however smoothly it began
 STEP_SHARE = 0.5  # of the distance: who got there by a step this large is told at once
+WORSE_TIMES = 4.0  # so much further off than when it was told is told again
 BACK_SHARE = 0.5  # of `trust.reach`: it comes back only when it is well inside, for BACK_NS
 BACK_NS = SECOND // 2
 FROZEN_NS = 10 * SECOND
+STILL_BARS = 4  # of one same close, and off: it stands still, wherever the others came from
 MARK_SHARE = 1.0 / 6.0  # of the jump limit, between mark and market
 CANDLE_BP = 10.0  # between a venue's candle and its own trades
 
@@ -135,6 +137,8 @@ def refuse(s: Any, i: int, code: int, measured: float, threshold: float, out: An
             tell_stray(s, i, code, measured, threshold, out)
         else:
             tell_touch(s, i, code, measured, threshold, out)
+    elif code == IMPOSSIBLE_JUMP and s.trust[i].span_ns != 0:
+        tell_stray(s, i, code, measured, threshold, out)  # since then the others had their say: it may have another name
     consensus.update(s, i)
     return False
 
@@ -238,12 +242,16 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
     if top.suspect == OFF_CONSENSUS:
         if off > BACK_SHARE * trust.reach:
             trust.off_since = now
+            if trust.span_ns != 0:
+                grows(s, i, off, out)
         elif now - trust.off_since >= BACK_NS:
             top.suspect = 0
             top.good = 1
             trust.off_since = 0
+            if trust.span_ns != 0:
+                trust.told = 0  # what it does from now on is another episode, even if its trust is still low
         return
-    if top.suspect != 0:
+    if top.suspect != 0 and (trust.span_ns == 0 or top.suspect != DISTRUSTED):
         return
     if trust.off_since == 0:
         trust.off_since = now
@@ -254,13 +262,37 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
         due = top.ts < now < top.ts + trust.span_ns
     if off > max(jump, trust.reach) or (due and consensus.agreeing(s, i, trust.reach * 1e-4) >= 2):
         trust.off_since = now
-        g = s.group[s.fact.rule[i, BASE]]
-        stood = now - trust.moved_ns
-        left_behind = abs(g.reference - trust.anchor) * 1e4 > STEP_SHARE * off * trust.anchor
-        if left_behind and stood >= max(FROZEN_NS, 2 * trust.span_ns):
-            refuse(s, i, FROZEN_FEED, float(stood) * 1e-9, trust.reach, out)
+        trust.doubted = off
+        if left_behind(s, i, off):
+            refuse(s, i, FROZEN_FEED, float(now - trust.moved_ns) * 1e-9, trust.reach, out)
         else:
             refuse(s, i, OFF_CONSENSUS, off, trust.reach, out)
+
+
+@called
+def grows(s: Any, i: int, off: float, out: Any) -> None:
+    """A source of bars that stands off: it has stood still all the while, or is now much further off than when that was told."""
+    trust = s.trust[i]
+    if s.clock.now <= s.top[i].ts:
+        return  # the others have not had their say
+    trust.doubted = min(trust.doubted, max(off, trust.reach))
+    if left_behind(s, i, off):
+        tell_touch(s, i, FROZEN_FEED, float(s.clock.now - trust.moved_ns) * 1e-9, trust.reach, out)
+    elif off > WORSE_TIMES * trust.doubted:
+        trust.doubted = off
+        trust.told = 0
+        tell_stray(s, i, OFF_CONSENSUS, off, trust.reach, out)
+
+
+@called
+def left_behind(s: Any, i: int, off: float) -> bool:
+    """Whether a touch stands off because it has long stood still while the reference walked away from it."""
+    trust = s.trust[i]
+    walked = abs(s.group[s.fact.rule[i, BASE]].reference - trust.anchor) * 1e4
+    stood = s.clock.now - trust.moved_ns
+    if trust.span_ns != 0 and stood >= STILL_BARS * trust.span_ns:
+        return True
+    return bool(stood >= max(FROZEN_NS, 2 * trust.span_ns) and walked > STEP_SHARE * off * trust.anchor)
 
 
 @called

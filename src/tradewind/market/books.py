@@ -6,9 +6,12 @@ side drops its deepest level and remembers how deep it is complete (`horizon`).
 
 from typing import Any
 
-from ..domain.codes import BUY, EMPTY, FIRST, LAST, NEVER, SELL, SNAPSHOT, SYNCED
+from ..domain.codes import BUY, EMPTY, FIRST, LAST, NEVER, PROOF_CRC32, SELL, SNAPSHOT, SYNCED
+from ..domain.layout import PROOF
+from ..domain.reasons import WRONG_SCALE
 from ..kernel.jit import called, compiled
 from ..kernel.levels import bisect
+from .verdicts import power_of_ten, tell_row
 
 FROM_QUOTES = -1  # book.fed_by: there is no book, the touch is the best quote
 NEAR = 16  # levels at the touch that are all compared before bisecting
@@ -26,16 +29,16 @@ def clear(s: Any, i: int) -> None:
 
 
 @compiled
-def enter(s: Any, row: Any) -> None:
+def enter(s: Any, row: Any, out: Any) -> None:
     """One row of an admitted message: a snapshot's first row empties the book, a row of ids alone changes no level."""
     if row.marks & SNAPSHOT and row.marks & FIRST:
         clear(s, row.instrument)
     if row.marks & EMPTY == 0:
-        put(s, row)
+        put(s, row, out)
 
 
 @compiled
-def put(s: Any, row: Any) -> None:
+def put(s: Any, row: Any, out: Any) -> None:
     """Sets one level."""
     side = int(row.side)
     key = row.price if side == BUY else -row.price
@@ -57,7 +60,24 @@ def put(s: Any, row: Any) -> None:
                     quantities[j] = quantities[j + 1]
             b.depth[side] = n - 1
     elif row.quantity > 0:
+        if k < 0:
+            remote(s, row, out)
         insert(s, b, side, k + 1, key, row.quantity, keys, quantities)
+    elif k < 0 or k == n - 1:
+        remote(s, row, out)
+
+
+@called
+def remote(s: Any, row: Any, out: Any) -> None:
+    """A level beyond all others, or one that goes and was never there. No checksum covers it; another unit shows all the same.
+
+    Asked only where a checksum stands for what is not looked at, and only the best levels are sent: elsewhere far orders are usual.
+    """
+    mid = s.top[row.instrument].mid
+    if s.fact.rule[row.instrument, PROOF] == PROOF_CRC32 and mid > 0.0 and row.marks & SNAPSHOT == 0:
+        factor = power_of_ten(float(row.price) / mid)
+        if factor != 0.0:
+            tell_row(s, row, WRONG_SCALE, float(row.price) / mid, factor, out)
 
 
 @compiled

@@ -22,6 +22,8 @@ from ..kernel.jit import called, compiled
 LEAST_WEIGHT = 0.6  # over a half: two votes outweigh any one
 PAIR_SHARE = 0.14  # of the jump limit: two sources further apart than this, and no third, disagree
 IMPLIED_WEIGHT = 0.8
+LONE_STEP = 1.0 / 64.0  # of the way a look: a rate by one pair alone follows slowly, or the pair could never be off
+LONE_STEP_BARS = 1.0 / 8.0
 IMPLIED = -1  # voices that are no venue's
 HABIT = -2
 SETTLING = 60  # looks until a currency has a habit
@@ -90,16 +92,21 @@ def update(s: Any, i: int) -> None:
 def settle(s: Any, g: Any, n: int, sure: int, tolerance: float) -> None:
     """A currency's sources that disagree need a third witness: what its pairs imply, else its habit, whichever one of them meets.
 
+    A stablecoin that is under no strain has par for a habit until it has one of its own.
     Where two agree the reference is the nearer to the habit, so that one of them cannot lead it away bit by bit. Where only
     one is left that the habit contradicts, and another is heard and doubted, the habit values until one of them gives way.
     """
     calm = g.n_settled >= SETTLING and g.restless < CALM
+    known = calm or (g.pegged != 0 and g.strain < PEG_LOST)
+    usual = g.habit if calm else 1.0
     pair = PAIR_SHARE * tolerance
     if g.grade == GRADE_NONE and n > 0:
-        if g.implied > 0.0 and (within(g, n, g.implied, pair) > 0 or not (calm and within(g, n, g.habit, pair) > 0)):
+        near = within(g, n, g.implied, pair) if g.implied > 0.0 else 0
+        usual_near = within(g, n, usual, pair) if known else 0
+        if g.implied > 0.0 and (0 < near < n or usual_near == 0):
             third(s, g, n, sure, tolerance, g.implied, IMPLIED)
-        elif calm and within(g, n, g.habit, pair) > 0:
-            third(s, g, n, sure, tolerance, g.habit, HABIT)
+        elif usual_near > 0:
+            third(s, g, n, sure, tolerance, usual, HABIT)
             g.grade = min(g.grade, GRADE_B)
     elif calm and g.grade == GRADE_B and n == 2:
         g.reference = min(max(g.habit, g.band_low), g.band_high)
@@ -231,7 +238,11 @@ def imply(s: Any) -> None:
             close = within(g, n, x, tolerance)
             if 2 * close > n:
                 g.implied = x
-            if g.n_members == 0 and (n > 1 or g.reference <= 0.0 or abs(x - g.reference) <= 3.0 * tolerance * g.reference):
+            if n == 1 and g.n_members == 0 and g.reference > 0.0:
+                most = 3.0 * tolerance * g.reference
+                step = LONE_STEP_BARS if s.fact.rule[0, BARS_ONLY] != 0 else LONE_STEP
+                g.vote[0] = g.reference + step * min(max(x - g.reference, -most), most)
+            if g.n_members == 0:
                 conclude(g, n, close, tolerance, s.clock.now)
 
 
@@ -386,7 +397,7 @@ def scattered(g: Any) -> float:
             g.pull[m] = g.pull[m - 1]
             m -= 1
         g.pull[m] = x
-    return float(g.pull[n // 2])
+    return float(g.pull[(n - 1) // 2 if n > 5 else n // 2])  # of six the nearer half's: three that lie excuse nobody
 
 
 @compiled

@@ -37,6 +37,7 @@ from ..domain.reasons import (
     HOLE_IN_STREAM,
     OLD_MESSAGE,
     OUT_OF_ORDER,
+    STALE_FEED,
     STREAM_DOWN,
     TIME_BACKWARD,
     TOLD_TWICE,
@@ -56,7 +57,8 @@ REMEMBERED = 63  # trade ids before the last of which it is known whether they c
 ALL_HEARD = -1  # every bit: the last 64 trade ids were dense
 MANY_OLD = 256  # so many old trades in a row are no replay but a venue that counts anew
 LATE_BARS = 8  # a bar this many bars late is out of order, an older one is old news
-SETTLED_NS = 64  # a longest silence this close to one bar shrinks no further
+SETTLED_NS = 64  # a longest silence this close to one bar is one bar
+YOUNG_BARS = 48  # until then a source of bars is only learned, not told of, for its silence
 MOST_BARS = 60  # of silence a source of bars may get used to
 BACKWARD_NS = SECOND // 10  # a venue's stamps may jitter by less
 CLOCK_STEP_NS = 3 * SECOND // 4  # stamps further than this from their usual lag are a clock's, not the network's
@@ -348,8 +350,16 @@ def sound_bar(s: Any, row: Any, f: int, out: Any) -> bool:
 
 
 @called
+def left_out(s: Any, row: Any) -> None:
+    """A bar that is left out: its source is not silent all the same."""
+    if s.fact.rule[row.instrument, BARS_ONLY] != 0:
+        s.trust[row.instrument].odd_since = row.ts_local
+
+
+@called
 def broken(s: Any, row: Any, out: Any) -> bool:
     """Tells a bar that contradicts itself; a price of nothing is called so."""
+    left_out(s, row)
     scale = s.top[row.instrument].scale
     low = min(row.price, row.ref) - low_below(row.value)
     high = max(row.price, row.ref) + (row.value >> 32)
@@ -364,6 +374,7 @@ def broken(s: Any, row: Any, out: Any) -> bool:
 @called
 def odd_bar(s: Any, row: Any, f: int, out: Any) -> bool:
     """A bar whose time is not the next: told twice, late, old news, or by a wrong clock. None enters."""
+    left_out(s, row)
     span = s.frame_ns[f]
     b = s.bar[row.instrument, f]
     behind = b.last_end - row.ts_venue
@@ -384,7 +395,7 @@ def limit_jumps(s: Any, i: int) -> None:
 
 
 @compiled
-def pace(s: Any, row: Any, f: int) -> None:
+def pace(s: Any, row: Any, f: int, out: Any) -> None:
     """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly.
 
     It may be silent for as long as it has been before, and a little more.
@@ -394,13 +405,33 @@ def pace(s: Any, row: Any, f: int) -> None:
     gap = row.ts_local - s.top[row.instrument].ts
     if trust.span_ns == span_ns and gap <= trust.longest_ns < span_ns + SETTLED_NS:
         return
+    accustom(s, row, f, span_ns, gap, out)
+
+
+@called
+def accustom(s: Any, row: Any, f: int, span_ns: int, gap: int, out: Any) -> None:
+    """Learns how long a source of bars is silent by nature: fast at first, then by a quarter at most for what was too long."""
+    i = row.instrument
+    trust = s.trust[i]
+    young = f < 0 or s.bar[i, f].closed < YOUNG_BARS
     if trust.span_ns != span_ns:
         trust.span_ns = span_ns
         trust.stretch = sqrt(float(span_ns) / float(MINUTE))
         trust.longest_ns = 3 * span_ns
-        limit_jumps(s, row.instrument)
-    if gap > trust.longest_ns and s.top[row.instrument].ts > 0:
-        trust.longest_ns = min(gap, MOST_BARS * span_ns)
-    else:
-        trust.longest_ns -= (trust.longest_ns - span_ns) >> 6
-    trust.patience_ns = max(s.fact.rule[row.instrument, STALE_NS] + span_ns, (span_ns >> 1) + 3 * trust.longest_ns)
+        limit_jumps(s, i)
+    granted = trust.longest_ns + (span_ns >> 1)
+    gap = min(gap, row.ts_local - trust.odd_since) if s.top[i].ts > 0 else span_ns
+    learned = gap + (gap >> (1 if gap > 4 * span_ns else 2)) - (span_ns >> 1) if gap > span_ns else span_ns
+    if trust.told & 1:
+        learned = span_ns  # HOLE_IN_STREAM: rows were lost, their source was not silent
+    elif gap > granted and not young:
+        if s.top[i].condition == SYNCED:
+            tell_row(s, row, STALE_FEED, float(gap) * 1e-9, float(granted) * 1e-9, out)
+        learned = granted + (granted >> (1 if granted > 3 * span_ns else 3)) - (span_ns >> 1)
+    excess = trust.longest_ns - span_ns
+    fades = span_ns >> 5 if young else max(excess >> 12, span_ns >> 12)
+    learned = min(learned, 2 * trust.longest_ns)
+    trust.longest_ns = min(max(max(trust.longest_ns - fades, learned), span_ns), MOST_BARS * span_ns)
+    trust.patience_ns = trust.longest_ns + (span_ns >> 1)
+    if young:
+        trust.patience_ns = max(s.fact.rule[i, STALE_NS] + span_ns, trust.patience_ns)

@@ -14,7 +14,7 @@ from ..kernel.jit import called, compiled
 NEIGHBOURS = 0.05  # assets this near to each other (ratio) cannot be taken for one another
 ALIKE_BP = 50.0  # a touch this near to another instrument's of the same venue is taken for that one's
 POWERS = 9  # powers of ten that are looked at, both ways
-ROUNDING = 0.02  # how far from a power of ten a wrong unit may lie: the market moves meanwhile
+ROUNDING = 0.05  # how far from a power of ten a wrong unit may lie: the market moves meanwhile
 
 
 @compiled
@@ -56,12 +56,11 @@ def tell_stray(s: Any, i: int, code: int, measured: float, threshold: float, out
     worth = 0.5 * float(top.bid + top.ask) * top.scale
     rate = s.group[s.fact.rule[i, QUOTE_ASSET]].reference
     known = s.group[s.fact.rule[i, BASE]].reference
-    ratio = worth * rate / known if rate > 0.0 and known > 0.0 and top.mid <= 0.0 else 0.0
-    if top.mid > 0.0:
-        ratio = worth / (top.mid * top.scale)
-        if rate > 0.0 and known > 0.0 and abs(ratio - 1.0) < ROUNDING:  # believed for a moment, and strange all the same
-            ratio = worth * rate / known
+    ratio = worth / (top.mid * top.scale) if top.mid > 0.0 else 0.0
     factor = power_of_ten(ratio)
+    if factor == 0.0 and rate > 0.0 and known > 0.0:  # its own last price is old, or was believed for a moment
+        ratio = worth * rate / known
+        factor = power_of_ten(ratio)
     if factor != 0.0:
         tell_touch(s, i, WRONG_SCALE, ratio, factor, out)
     elif resembles_another(s, i, worth):

@@ -20,15 +20,21 @@ from ..domain.reasons import (
 )
 from ..kernel.jit import called, compiled
 from . import belief, consensus
+from .truth import YOUNG_BARS
 from .verdicts import tell_touch
 
 USUAL_STEP = 1.0 / 64.0  # of the running median, up or down a second; bars are fewer
 USUAL_STEP_BARS = 1.0 / 16.0
+DOUBTED_STEP = 1.0 / 64.0  # of that, while the source is doubted: a lie widens its limit slowly
+DOUBTED_STEP_BARS = 1.0 / 4.0
 FIRST_USUAL_BP = 5.0
 LEAST_USUAL_BP = 0.5
-USUAL_TIMES = 4.0  # the usual distance, and the votes' scatter, times this is granted
-UNREST_TIMES = 2.5  # at most, in long bars: the reference's own move is granted
+USUAL_TIMES = 4.0  # the usual distance times this is granted
+SCATTER_TIMES = 4.0  # and the votes' scatter times this
 CALMING = 0.9  # what remains of a move of the reference at the next look: closes of one bar are as old as their last trades
+MANIA_SHARE = 0.333  # of the jump limit: what the reference moves beyond it in a long bar is a mania, when venues part
+MANIA_TIMES = 8.0  # and is granted so often,
+CALM_SCATTER = 2e-3  # where the votes scatter (ratio) further, in full from twice of it: a market that moves as one parts nobody
 OFF_SHARE = 0.1  # of the jump limit is granted at least
 FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
 SCORE_STEP = 1.0 / 16.0  # of trust, won or lost a second
@@ -39,6 +45,7 @@ QUOTE_NS = 5 * SECOND  # book and best quote may differ for so long
 LASTING = (1 << (OFF_CONSENSUS - HOLE_IN_STREAM)) | (1 << (FROZEN_FEED - HOLE_IN_STREAM)) | (1 << (DISTRUSTED - HOLE_IN_STREAM))
 PEG_TIMES = 2.0  # what a broken peg lost is granted twice: venues fall one after another, and further than they stay
 LOOK_NS = SECOND  # from one watch to the next
+WICK_TIMES = 1.0  # how far the others' extremes lie apart, times this, is granted to an extreme
 WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
 
 
@@ -108,33 +115,43 @@ def measure(s: Any, i: int, out: Any) -> None:
     top = s.top[i]
     trust = s.trust[i]
     if top.condition == SYNCED and (top.good != 0 or top.suspect >= OFF_CONSENSUS):
+        grant(s, i)
         belief.weigh(s, i, out)
         thaw(s, i, out)
         if s.book[i].fed_by > 0:
             second_opinion(s, i, out)
         if trust.span_ns != 0 and s.clock.now - top.ts < trust.span_ns:
             wicks(s, i, out)
-        grant(s, i)
+        habituate(s, i)
     rate(s, i, out)
 
 
 @compiled
 def grant(s: Any, i: int) -> None:
-    """Renews the usual distance and what is granted. What is refused teaches slowly, so that a lie does not widen its own limit."""
+    """How far the source may stand off at this look."""
     trust = s.trust[i]
     g = s.group[s.fact.rule[i, BASE]]
     jump = float(s.fact.rule[i, JUMP_BP])
-    if g.grade >= GRADE_B:
-        step = USUAL_STEP if trust.span_ns == 0 else USUAL_STEP_BARS
-        if s.top[i].suspect != 0:
-            step *= USUAL_STEP
-        usual = trust.usual * (1.0 + step if trust.deviation > trust.usual else 1.0 - step)
-        trust.usual = min(max(usual, LEAST_USUAL_BP), jump)
-    unrest = (g.unrest + s.group[s.fact.rule[i, QUOTE_ASSET]].unrest) * 1e4 * min(max(trust.stretch, 1.0), UNREST_TIMES)
-    reach = max(USUAL_TIMES * max(trust.usual, g.scatter * 1e4), unrest)
+    unrest = (g.unrest + s.group[s.fact.rule[i, QUOTE_ASSET]].unrest) * 1e4
+    if trust.stretch > 1.0:
+        parted = min(max((g.scatter - CALM_SCATTER) / CALM_SCATTER, 0.0), 1.0)
+        unrest = unrest / trust.stretch + parted * MANIA_TIMES * max(unrest - MANIA_SHARE * jump, 0.0)
+    reach = max(max(USUAL_TIMES * trust.usual, SCATTER_TIMES * g.scatter * 1e4), unrest)
     torn = consensus.lost(g) + consensus.lost(s.group[s.fact.rule[i, QUOTE_ASSET]])
     trust.grace = PEG_TIMES * torn * 1e4
     trust.reach = max(min(max(reach, OFF_SHARE * jump), trust.jump_bp), trust.grace)
+
+
+@compiled
+def habituate(s: Any, i: int) -> None:
+    """Renews the usual distance. What is refused teaches slowly, so that a lie does not widen its own limit."""
+    trust = s.trust[i]
+    if s.group[s.fact.rule[i, BASE]].grade >= GRADE_B:
+        step = USUAL_STEP if trust.span_ns == 0 else USUAL_STEP_BARS
+        if s.top[i].suspect != 0 and (trust.span_ns == 0 or s.bar[i, 0].closed >= YOUNG_BARS):
+            step *= DOUBTED_STEP if trust.span_ns == 0 else DOUBTED_STEP_BARS
+        usual = trust.usual * (1.0 + step if trust.deviation > trust.usual else 1.0 - step)
+        trust.usual = min(max(usual, LEAST_USUAL_BP), float(s.fact.rule[i, JUMP_BP]))
 
 
 @compiled
@@ -177,32 +194,44 @@ def second_opinion(s: Any, i: int, out: Any) -> None:
 
 @called
 def wicks(s: Any, i: int, out: Any) -> None:
-    """An extreme far outside a bar's open and close that no other bar of the same moment saw."""
+    """An extreme far outside a bar's open and close that no other bar of the same moment saw, each measured from its own close."""
     b = s.bar[i, 0]
-    body_high = float(max(b.c_open, b.c_close))
-    body_low = float(min(b.c_open, b.c_close))
-    most = max(WICK_SHARE * float(s.fact.rule[i, JUMP_BP]), s.trust[i].reach)
-    up = (float(b.c_high) / body_high - 1.0) * 1e4 if body_high > 0.0 else 0.0
-    down = (body_low / float(b.c_low) - 1.0) * 1e4 if b.c_low > 0 else 0.0
-    if up <= most and down <= most:
-        return
-    unit = s.top[i].scale * s.group[s.fact.rule[i, QUOTE_ASSET]].reference
+    most = max(WICK_SHARE * float(s.fact.rule[i, JUMP_BP]), s.trust[i].reach) * 1e-4
+    high = float(b.c_high)
+    low = float(b.c_low)
+    top = high > (1.0 + most) * float(max(b.c_open, b.c_close))
+    if top or low * (1.0 + most) < float(min(b.c_open, b.c_close)):
+        for side in range(2):
+            x = high / float(b.c_close) - 1.0 if side == 0 else 1.0 - low / float(b.c_close)
+            witnessed = seen_elsewhere(s, i, side)
+            if witnessed >= 0.0 and top == (side == 0) and x > witnessed + 0.5 * most:
+                tell_touch(s, i, LONG_WICK, x * 1e4, (witnessed + 0.5 * most) * 1e4, out)
+
+
+@called
+def seen_elsewhere(s: Any, i: int, side: int) -> float:
+    """How far (a ratio) the others' bars of the same moment reach above (side 0) or below their closes; -1 where there are none.
+
+    The second furthest, where three others saw that bar, and what lies between the furthest and the nearest times WICK_TIMES.
+    """
+    b = s.bar[i, 0]
     g = s.group[s.fact.rule[i, BASE]]
-    highest = 0.0
-    lowest = 1e300
+    first = -1.0
+    second = -1.0
+    least = 1e300
+    n = 0
     for m in range(min(g.n_members, MAX_MEMBERS)):
-        j = g.member[m]
-        other = s.bar[j, 0]
-        there = s.top[j].scale * s.group[s.fact.rule[j, QUOTE_ASSET]].reference
-        if j != i and other.last_end == b.last_end and there > 0.0:
-            highest = max(highest, float(other.c_high) * there)
-            lowest = min(lowest, float(other.c_low) * there)
-    if highest <= 0.0 or unit <= 0.0:
-        return
-    if up > most and float(b.c_high) * unit > highest * (1.0 + 0.5e-4 * most):
-        tell_touch(s, i, LONG_WICK, up, most, out)
-    elif down > most and float(b.c_low) * unit * (1.0 + 0.5e-4 * most) < lowest:
-        tell_touch(s, i, LONG_WICK, down, most, out)
+        other = s.bar[g.member[m], 0]
+        if g.member[m] != i and other.last_end == b.last_end and other.c_close > 0:
+            edge = float(other.c_high if side == 0 else other.c_low) / float(other.c_close)
+            x = abs(edge - 1.0)
+            second = max(second, min(first, x))
+            first = max(first, x)
+            least = min(least, x)
+            n += 1
+    if n == 0:
+        return -1.0
+    return (second if n > 2 else first) + WICK_TIMES * (first - least)
 
 
 @compiled
