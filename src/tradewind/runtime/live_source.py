@@ -106,6 +106,13 @@ def known_source(text: str) -> str:
     return text
 
 
+def same_as(choice: Choice, before: Sequence[Instrument]) -> Choice:
+    """The choice with the venues and symbols of an earlier life, in their order."""
+    venues = tuple(dict.fromkeys(x.venue for x in before))
+    symbols = {venue: tuple(x.symbol for x in before if x.venue == venue) for venue in venues}
+    return msgspec.structs.replace(choice, venues=venues, symbols=symbols)
+
+
 @asynccontextmanager
 async def opened(
     choice: Choice, say: Say, *, clock: Clock | None = None, before: Sequence[Instrument] = (), not_before: int = 0
