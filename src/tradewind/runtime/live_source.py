@@ -147,6 +147,8 @@ async def _live(choice: Choice, outside: Outside, before: Sequence[Instrument], 
         made = _wanted(choice, venue, None, before)
         wanted.append(made)
     fabric = Fabric(wanted, outside, Patience())
+    if choice.source == LIVE:
+        say(f"asking {', '.join(choice.venues)} what they list (a minute at most)")
     try:
         if before:
             await fabric.reach(REACH_S)
