@@ -51,7 +51,7 @@ def run(state: Any, own: Any, physics: Any, tape: Any, start: int, stop: int, ou
 def before(s: Any, physics: Any, row: Any, out: Any, keep: int) -> None:
     """All that happens before a row: reports reach their accounts, time passes, and the venues see the row coming."""
     for n in range(number(s)):
-        if row.kind == BAR:
+        if row.kind == BAR and physics[n].clock.n_at_rest != 0:
             venue.opens(physics[n], row)
     while s.clock.next_due <= row.ts_local:
         for n in range(number(s)):
@@ -60,7 +60,8 @@ def before(s: Any, physics: Any, row: Any, out: Any, keep: int) -> None:
         on_time(s, out)
     for n in range(number(s)):
         hear(s, n, physics, row, row.ts_local + 1, out, keep)
-        venue.before(physics[n], at(s, n), row)
+        if physics[n].clock.n_at_rest != 0:
+            venue.before(physics[n], at(s, n), row)
 
 
 @compiled
@@ -81,7 +82,7 @@ def listen(s: Any, n: int, physics: Any, row: Any, until: int, out: Any, keep: i
         accept(a, v, rows, keep)
         bring(a, v, due, rows)
         settle(a, v, rows, keep)
-        if row.kind == BAR:
+        if row.kind == BAR and v.clock.n_at_rest != 0:
             venue.opens(v, row)
 
 
