@@ -140,6 +140,7 @@ class Machine:
             f"from tradewind.strategy.library import {m.__name__.rsplit('.', 1)[1]} as strategy_{k}"
             for k, m in enumerate(self.strategies)
         ]
+        lines += ["", f"HEARS_TOUCH = {any(hasattr(m, 'on_touch') for m in self.strategies)}"]
         for hook, (arguments, passed, single) in STRATEGY_HOOKS.items():
             calls = []
             for k, module in enumerate(self.strategies):

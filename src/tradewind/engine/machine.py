@@ -35,7 +35,7 @@ from tradewind.market import bars, belief, books, consensus, truth, watch
 
 from . import account, settings
 from .account import has_room
-from .slots import features
+from .slots import features, strategies
 
 
 @entry
@@ -131,8 +131,9 @@ def on_touch(s: Any, i: int, out: Any) -> None:
         belief.weigh(s, i, out)
         if s.top[i].good != 0:
             features.on_quote(s, i)
-            for n in range(number(s)):
-                account.on_touch(at(s, n), i, box(s, n, out))
+            if strategies.HEARS_TOUCH:
+                for n in range(number(s)):
+                    account.on_touch(at(s, n), i, box(s, n, out))
 
 
 @compiled
