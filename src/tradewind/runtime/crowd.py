@@ -20,7 +20,7 @@ from tradewind.domain.rows import ROW, Rows, rows
 from tradewind.engine.compose import Machine, is_plain, straight
 from tradewind.engine.snapshot import State, fresh_state, restore
 
-SEATS = 24  # accounts a thread plays at a time: their hot lines stay in its second-level cache
+SEATS = 32  # accounts a thread plays at a time: their hot lines stay in its second-level cache
 BOX_ROWS = 1 << 11  # rows of an account under way, four steps' room
 LINE = 64  # bytes of a cache line
 
