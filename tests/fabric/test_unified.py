@@ -111,8 +111,9 @@ def test_what_is_not_bridged_says_why(changes: dict[str, Any], why: str) -> None
 
 def test_whole_contracts_and_spot_pairs_stay_as_they_are() -> None:
     whole = market(contractSize=Told("1"))
+    bare = market(contractSize=1.0, symbol="ETH/USDT:USDT")
     spot = market(symbol="BTC/USDT", spot=True, swap=False, linear=None, contractSize=None)
-    assert [one.amount_step for one in told(Exchange(whole, spot), "/markets")] == ["0.01", "0.01"]
+    assert [one.amount_step for one in told(Exchange(whole, bare, spot), "/markets")] == ["0.01"] * 3
 
 
 def test_what_counts_contracts_or_units_is_not_told() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from machines import bars_machine
 from tradewind.domain import codes
 from tradewind.domain.rows import Rows, pack_range, rows
+from tradewind.engine.prelude import StrategySetup
 
-from .stage import T0, TRADES_OF, Stage, instruments
+from .stage import T0, TRADES_OF, Stage, instruments, verdicts
 
 MINUTE_S = 60
 START = T0
@@ -104,3 +107,28 @@ def _merged(bucket: int, parts: list[int]) -> Any:
     high = max(max(10_000 + m, 10_000 + m - 1) + 3 for m in parts)
     low = min(min(10_000 + m, 10_000 + m - 1) - 2 for m in parts)
     return ((bucket + 1) * 3600, 10_000 + parts[0] - 1, high, low, 10_000 + parts[-1], sum(parts))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_first_instruments_bars_are_as_any_others(compiled: bool) -> None:
+    """Two markets of the same bars, of which the first has a path of its own through the machine."""
+    two = instruments("a:BTC/USD", "a:ETH/USD")
+    crossing = StrategySetup(parameters={"quantity": 10.0}, instruments=(0, 1))
+    made = {"strategies": [crossing, StrategySetup()], "timeframes": ("1m", "5m"), "bars_only": True}
+    stage = Stage(two, bars_machine(compiled), **made)
+    chance = np.random.default_rng(5)
+    both = np.repeat(bar_rows(stage, [k for k in range(1, 400) if k % 37]), 2)
+    close = np.cumsum(chance.integers(-40, 41, len(both) // 2)) + 10_000
+    both["price"], both["ref"] = np.repeat(close, 2), np.repeat(close - chance.integers(-9, 10, len(close)), 2)
+    both["quantity"][2 * 50 : 2 * 50 + 2], both["value"][2 * 90 : 2 * 90 + 2] = -1, pack_range(-3, 2)
+    both["instrument"], both["source"] = np.arange(len(both)) % 2, 3 * (np.arange(len(both)) % 2)
+    said = stage.feed(stage.number(both))
+    assert len(said) and sorted(verdicts(said)) == sorted((1 - i, code) for i, code in verdicts(said))
+    assert int(stage.s["bar"][0, 1]["closed"]) > 60
+    for table in ("top", "bar", "past", "flow", "ema", "signal", "forecast", "forecast_at", "sma_cross", "noted"):
+        kept = stage.s[table]
+        here, there = (kept[:, 0], kept[:, 1]) if table in ("sma_cross", "noted") else (kept[0], kept[1])
+        same = [
+            name for name in kept.dtype.names or () if name not in ("heard_from", "confidence")
+        ]  # the second profits from what the first taught
+        assert all(np.array_equal(here[name], there[name]) for name in same) if same else np.array_equal(here, there), table

@@ -22,7 +22,7 @@ from tradewind.runtime import sweep as sweeping
 from tradewind.runtime.bench import bars_setup
 from tradewind.runtime.bench_tapes import BOOK_COIN, bars_tape, book_tape
 from tradewind.runtime.crowd import Crowd, can_share
-from tradewind.runtime.sweep import sweep_machine
+from tradewind.runtime.sweep import sweep_machine, why_apart
 from worldtape import world_tape
 
 PLENTY = 1 << 15  # journal rows of a run
@@ -201,8 +201,9 @@ def test_points_that_change_the_market_find_another(monkeypatch: pytest.MonkeyPa
 def test_settings_on_the_tape_are_not_shared() -> None:
     tape = bars_tape(10)
     assert can_share([tape])
+    assert not why_apart([{}] * 16, [tape]) and "fewer" in why_apart([{}] * 15, [tape])
     tape["kind"][4] = codes.OPERATOR
-    assert not can_share([tape])
+    assert not can_share([tape]) and "operator" in why_apart([{}] * 16, [tape])
 
 
 def one_of_each() -> tuple[Any, Any]:

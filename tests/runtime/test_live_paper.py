@@ -29,6 +29,9 @@ from tradewind.runtime.replay import Replayer
 from tradewind.storage import marketlog
 from tradewind.storage.recording import Recording
 from tradewind.storage.tape import Tape
+from tradewind.venues.kraken.adapter import KrakenAdapter
+
+from .campaign_live_kills import of_market
 
 pytestmark = pytest.mark.scenario
 CHOICE = Choice(source="sandbox", seed=3)
@@ -84,9 +87,29 @@ def test_a_recordings_counters_add_up_and_name_its_source(recorded: Recorded) ->
     assert any(stream["condition"] == "SYNCED" for venue in recorded.venues.values() for stream in venue["streams"].values())
 
 
-def test_a_folder_is_recorded_into_once(recorded: Recorded) -> None:
-    with pytest.raises(BadUse):
-        record(CHOICE, Path(recorded.folder), codes.SECOND)
+def test_a_recording_goes_on_where_it_ended(tmp_path: Path) -> None:
+    """Stopped or killed: the same numbers go on, no trade is told twice, the prices are the beginning's, and it is a tape."""
+    first = record(CHOICE, tmp_path / "rec", 2 * codes.SECOND)
+    prices = Recording(tmp_path / "rec").manifest.notes["first_prices"]
+    again = record(CHOICE, tmp_path / "rec", 2 * codes.SECOND)
+    tape = Recording(tmp_path / "rec")
+    assert again.rows == tape.rows > first.rows
+    assert tape.manifest.notes["first_prices"] == prices and len(prices) == len(tape.manifest.instruments)
+    rows = np.concatenate(list(tape.segments()))
+    found = of_market(rows, tape.manifest.streams, ())
+    assert not any(found[name] for name in ("holes", "trades_twice", "time_back")), found
+    for wrong in (tmp_path / "run", tmp_path / "rec"):
+        wrong.mkdir(exist_ok=True)
+        (wrong / "journal").mkdir()
+        with pytest.raises(BadUse, match="keeps its own market"):
+            record(CHOICE, wrong, codes.SECOND)
+
+
+def test_streams_of_another_release_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(CHOICE, tmp_path / "rec", codes.SECOND)
+    monkeypatch.setattr(KrakenAdapter, "carried", KrakenAdapter.carried[:3])
+    with pytest.raises(BadUse, match="numbered other streams"):
+        record(CHOICE, tmp_path / "rec", codes.SECOND)
 
 
 def test_the_recording_of_a_live_run_gives_its_digest(live: tuple[Path, Result], tmp_path: Path) -> None:

@@ -76,6 +76,6 @@ def _write_tail(path: Path, rows: Rows, step: int) -> None:
     place = batch.Place(batch.genesis(path.name.encode()), 0, 0, 0)
     for at in range(0, len(rows), step):
         part = rows[at : at + step]
-        header, marker, place = batch.seal(batch.TAIL, len(part), part.tobytes(), 0, int(part["ts_local"][-1]), place)
+        header, marker, place = batch.seal(batch.TAIL, len(part), part.tobytes(), 0, place)
         with open(path, "ab") as file:
             file.write(header + part.tobytes() + marker)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, BadUse, Corrupt, NoRoom, TradewindError
 from tradewind.domain.rows import ROW, rows
 from tradewind.storage import journal
-from tradewind.storage.batch import MOST_ROWS, ROWS, Place, Sealer, genesis, parse, seal
+from tradewind.storage.batch import MOST_ROWS, ROWS, Place, Sealer, genesis, hash_of, parse, seal
 from tradewind.storage.journal import JournalReader, JournalWriter, Proof, expand, verify
 from tradewind.storage.tape import Tape, TapeWriter
 
@@ -46,14 +47,15 @@ def test_round_trip(tmp_path: Path, sizes: list[int]) -> None:
     assert reader.recover().cut_bytes == 0
 
 
-def test_a_sealer_gives_what_seal_gives() -> None:
+@pytest.mark.parametrize("journal_format", [1, 2])
+def test_a_sealer_gives_what_seal_gives(journal_format: int) -> None:
     """One buffer for all sizes: what a longer batch left in it must not show in a shorter one."""
-    sealer = Sealer()
+    by = hash_of(journal_format)
+    sealer = Sealer(by)
     ours = theirs = Place(genesis(b"a header"), 7, 1 << 40, 9)
     for count in [*range(1, MOST_ROWS + 1), 3, 1, 2]:
         payload, digest = rows_of_any_bits(count, seed=count).tobytes(), (-1) ** count * count << 50
-        last_ts = int(np.frombuffer(payload, ROW)["ts_local"][-1])
-        header, marker, theirs = seal(ROWS, count, payload, digest, last_ts, theirs)
+        header, marker, theirs = seal(ROWS, count, payload, digest, theirs, by)
         whole, ours = sealer.seal(payload, digest, ours)
         assert bytes(whole) == header + payload + marker and ours == theirs
 
@@ -316,6 +318,7 @@ def test_power_syncs_before_it_returns(tmp_path: Path, small_segments: None) -> 
 
 KILLED = """
 import os, signal, sys
+from hashlib import blake2b
 from pathlib import Path
 from storage.journals import HEADER, rows_of_any_bits
 from tradewind.storage.journal import JournalWriter
@@ -390,11 +393,12 @@ def test_a_forger_who_seals_again_is_found_by_the_next_link(tmp_path: Path) -> N
     write(tmp_path / "j", [2, 2, 2])
     path = tmp_path / "j" / "00000.journal"
     data = bytearray(path.read_bytes())
-    begin = Place(genesis((tmp_path / "j" / "journal.json").read_bytes()), 0, 0, 0)
-    first = parse(data, 64, begin)
+    by = hash_of(2)
+    begin = Place(genesis((tmp_path / "j" / "journal.json").read_bytes(), by), 0, 0, 0)
+    first = parse(data, 64, begin, by)
     first.rows["price"][0] += 1
     payload = first.rows.tobytes()
-    header, marker, _ = seal(ROWS, 2, payload, first.digest, int(first.rows["ts_local"][-1]), begin)
+    header, marker, _ = seal(ROWS, 2, payload, first.digest, begin, by)
     path.write_bytes(data[:64] + header + payload + marker + data[first.end :])
     with pytest.raises(Corrupt, match=f"offset {first.end}: a commit marker does not seal"):
         verify(tmp_path / "j")
@@ -418,3 +422,21 @@ def test_sync_writes_texts_too(tmp_path: Path) -> None:
         writer.intern("a refusal")
         writer.sync()
         assert read(tmp_path / "j")[1] == ["a refusal"]
+
+
+def test_a_journal_of_format_1_is_read_and_goes_on_in_its_own_chain(tmp_path: Path) -> None:
+    """Format 1 has another hash; what was begun under it stays under it. A later one is refused by the name of its release."""
+    given_rows = rows_of_any_bits(300)
+    with JournalWriter(tmp_path / "j", msgspec.structs.replace(HEADER, format=1)) as writer:
+        writer.append(given_rows[:3])
+        writer.append(given_rows[3:200], digest=5)
+    with JournalWriter.reopen(tmp_path / "j") as writer:
+        assert writer.place.rows == 200
+        writer.append(given_rows[200:])
+    reader = JournalReader(tmp_path / "j")
+    assert reader.header.format == 1 and b"".join(part.tobytes() for part in reader.rows()) == given_rows.tobytes()
+    first = blake2b((tmp_path / "j" / "journal.json").read_bytes(), digest_size=32).digest()
+    assert (tmp_path / "j" / "00000.journal").read_bytes()[24:56] == first
+    (tmp_path / "j" / "journal.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(HEADER, format=3)))
+    with pytest.raises(BadData, match=r"format 3.*format 1 or 2.*release"):
+        JournalReader(tmp_path / "j")

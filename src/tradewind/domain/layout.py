@@ -280,6 +280,7 @@ VENUE_CLOCK = np.dtype(
         ("now", i8),
         ("act_due", i8),
         ("n_accepted", i8),
+        ("n_at_rest", i8),  # own orders in all lanes
     ]
 )
 

@@ -131,7 +131,13 @@ def retreat(a: Any, rung: int, cause: int, out: Any) -> None:
 
 @compiled
 def work_wishes(a: Any, out: Any) -> None:
-    """Every pair of strategy and instrument whose targets changed in this step."""
+    """Every pair of strategy and instrument whose targets changed in this step: seldom any."""
+    if a.clock.n_wanted > 0:
+        work_all(a, out)
+
+
+@called
+def work_all(a: Any, out: Any) -> None:
     while a.clock.n_wanted > 0:
         a.clock.n_wanted -= 1
         w = a.wanted[a.clock.n_wanted]
@@ -139,7 +145,7 @@ def work_wishes(a: Any, out: Any) -> None:
         work(a, w.strategy, w.instrument, out)
 
 
-@called
+@compiled
 def work(a: Any, k: int, i: int, out: Any) -> None:
     """Keep the order that is right, cancel the one that is not, submit what is missing."""
     for side in range(2):

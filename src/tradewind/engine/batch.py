@@ -56,7 +56,7 @@ def run(state, tape, start, stop, columns, first):
         if tape[n].instrument != 0:
             return n
         s.clock.now = tape[n].ts_local
-        bars.take(s, tape[n], 0)
+        bars.take(s, tape[n], 0, 0)
         on_bar(s, 0, 0)
         copy(s, columns, first + n - start)
     return stop

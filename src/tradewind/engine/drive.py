@@ -31,7 +31,7 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
         if not has_room(s, out):
             return close_stretch(s, out, opened, i), FULL
         row = tape[i]
-        if row.kind == BAR:
+        if row.kind == BAR and v.clock.n_at_rest != 0:
             venue.opens(v, row)
         if v.clock.next_due <= row.ts_local:
             close_stretch(s, out, opened, i)
@@ -41,7 +41,8 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
             n = s.clock.n_out
             catch_up(s, row.ts_local, out)
             if s.clock.next_due > row.ts_local:  # else time itself needed all the room, and the row waits
-                venue.before(v, s, row)
+                if v.clock.n_at_rest != 0:
+                    venue.before(v, s, row)
                 on_row(s, row, out)
                 if row.kind <= QUOTE and row.marks & LAST and s.top[row.instrument].moved:
                     venue.after(v, s, row)

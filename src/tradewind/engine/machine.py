@@ -24,6 +24,7 @@ from tradewind.domain.codes import (
     NEVER,
     QUOTE,
     STREAM,
+    TIMEFRAME_NS,
     TRADE,
     WOKEN,
 )
@@ -34,7 +35,7 @@ from tradewind.market import bars, belief, books, consensus, truth, watch
 
 from . import account, settings
 from .account import has_room
-from .slots import features
+from .slots import features, strategies
 
 
 @entry
@@ -72,9 +73,11 @@ def on_row(s: Any, row: Any, out: Any) -> None:
 
 @compiled
 def on_market_row(s: Any, row: Any, out: Any) -> None:
-    if row.kind <= TRADE and not truth.sound(s, row, out):
+    if row.kind == BAR:
+        on_bar(s, row, out)
+    elif row.kind <= TRADE and not truth.sound(s, row, out):
         return
-    if row.kind == DEPTH:
+    elif row.kind == DEPTH:
         on_depth(s, row, out)
     elif row.kind == TRADE:
         if belief.credible(s, row, out):
@@ -82,8 +85,6 @@ def on_market_row(s: Any, row: Any, out: Any) -> None:
             features.on_trade(s, row)
     elif row.kind == QUOTE:
         on_quote(s, row, out)
-    elif row.kind == BAR:
-        on_bar(s, row, out)
     elif row.kind == MARKPRICE:
         belief.marked(s, row, out)
 
@@ -127,36 +128,57 @@ def on_touch(s: Any, i: int, out: Any) -> None:
     """The best bid or ask changed: believe it or not, then see what it means and who wants to act on it."""
     if belief.believes(s, i, out):
         consensus.update(s, i)
-        if belief.weigh(s, i, out):
+        belief.weigh(s, i, out)
+        if s.top[i].good != 0:
             features.on_quote(s, i)
-            for n in range(number(s)):
-                account.on_touch(at(s, n), i, box(s, n, out))
+            if strategies.HEARS_TOUCH:
+                for n in range(number(s)):
+                    account.on_touch(at(s, n), i, box(s, n, out))
 
 
 @compiled
 def on_bar(s: Any, row: Any, out: Any) -> None:
-    """A finished bar from a source that has nothing finer; beside trades it is a second opinion and enters nothing."""
+    """A finished bar. Compiled twice: once for the first instrument's shortest bars, whose every table lies at a known place."""
+    if row.instrument == 0 and bars.is_shortest(s, row):
+        on_finished(s, row, 0, 0, out)
+    else:
+        on_other_bar(s, row, out)
+
+
+@called
+def on_other_bar(s: Any, row: Any, out: Any) -> None:
+    """Any other bar. One of a timeframe nobody composed enters nothing; where bars are all there is, its close is the touch."""
     i = row.instrument
     f = bars.frame_of(s, row)
-    if not truth.sound_bar(s, row, f, out):
+    if f >= 0:
+        on_finished(s, row, i, f, out)
+    elif truth.sound_bar(s, row, i, f, out) and s.fact.rule[i, BARS_ONLY]:
+        truth.pace(s, row, i, f, TIMEFRAME_NS[row.strategy], out)
+        bars.touch(s, row, i)
+        on_touch(s, i, out)
+
+
+@compiled
+def on_finished(s: Any, row: Any, i: int, f: int, out: Any) -> None:
+    """A bar from a source that has nothing finer; beside trades it is a second opinion and enters nothing."""
+    if not truth.sound_bar(s, row, i, f, out):
         return
     before = s.top[i].mid
     if s.fact.rule[i, BARS_ONLY]:
-        truth.pace(s, row, f, out)
-        bars.touch(s, row)
+        truth.pace(s, row, i, f, s.frame_ns[f], out)
+        bars.touch(s, row, i)
         on_touch(s, i, out)
         if s.top[i].good == 0:
             bars.pass_over(s, row, f)
             return  # a bar whose close is not believed is no bar
-    elif f >= 0 and s.trust[i].last_trade != 0:
+    elif s.trust[i].last_trade != 0:
         belief.compare_candle(s, row, f, out)
         return
-    if f >= 0:
-        bars.take(s, row, f)
-        belief.trim(s, i, f, before, out)
-        on_closed_bar(s, i, f, out)
-        if bars.has_longer(s, f):
-            merge(s, i, f, out)
+    bars.take(s, row, i, f)
+    belief.trim(s, i, f, before, out)
+    on_closed_bar(s, i, f, out)
+    if bars.has_longer(s, f):
+        merge(s, i, f, out)
 
 
 @called

@@ -26,20 +26,19 @@ def run(state: Any, own: Any, physics: Any, tape: Any, start: int, stop: int, ou
     s = join(state, own, boxes)
     stop = min(stop, tape.size)
     i = start
+    if i < stop:
+        for n in range(number(s)):
+            foresee(s, n, physics, tape[i], out, keep)
     while i < stop:
         row = tape[i]
-        before(s, physics, row, out, keep)
+        while s.clock.next_due <= row.ts_local:
+            s.clock.now = max(s.clock.now, s.clock.next_due)
+            on_time(s, out)
+            for n in range(number(s)):
+                await_next(s, n, physics, row, out, keep)
         on_row(s, row, out)
-        fault = s.clock.fault
-        moved = row.kind <= QUOTE and row.marks & LAST and s.top[row.instrument].moved
-        for n in range(number(s)):
-            v = physics[n]
-            a = at(s, n)
-            if moved:
-                venue.after(v, a, row)
-            accept(a, v, box(s, n, out), keep)
-            fault |= a.clock.fault | v.clock.fault
         i += 1
+        fault = s.clock.fault | react(s, physics, row, tape[min(i, stop - 1)], i < stop, out, keep)
         if keep == 0 or not has_room(s, out):
             s.clock.n_out = 0
         if fault != 0:
@@ -48,26 +47,38 @@ def run(state: Any, own: Any, physics: Any, tape: Any, start: int, stop: int, ou
 
 
 @compiled
-def before(s: Any, physics: Any, row: Any, out: Any, keep: int) -> None:
-    """All that happens before a row: reports reach their accounts, time passes, and the venues see the row coming."""
+def react(s: Any, physics: Any, row: Any, following: Any, follows: bool, out: Any, keep: int) -> int:
+    """Every venue sees what became of the row and takes what its account commanded, then the next row; gives their faults."""
+    moved = row.kind <= QUOTE and row.marks & LAST != 0 and s.top[row.instrument].moved != 0
+    fault = 0
     for n in range(number(s)):
-        if row.kind == BAR:
-            venue.opens(physics[n], row)
-    while s.clock.next_due <= row.ts_local:
-        for n in range(number(s)):
-            hear(s, n, physics, row, s.clock.next_due, out, keep)
-        s.clock.now = max(s.clock.now, s.clock.next_due)
-        on_time(s, out)
-    for n in range(number(s)):
-        hear(s, n, physics, row, row.ts_local + 1, out, keep)
-        venue.before(physics[n], at(s, n), row)
+        v = physics[n]
+        a = at(s, n)
+        if moved and v.clock.n_at_rest != 0:
+            venue.after(v, a, row)
+        accept(a, v, box(s, n, out), keep)
+        fault |= a.clock.fault | v.clock.fault
+        if follows:
+            foresee(s, n, physics, following, out, keep)
+    return fault
 
 
 @compiled
-def hear(s: Any, n: int, physics: Any, row: Any, until: int, out: Any, keep: int) -> None:
-    """Account n hears what is due before `until`."""
+def foresee(s: Any, n: int, physics: Any, row: Any, out: Any, keep: int) -> None:
+    """A row is the next on the tape: what trades at a bar's open is heard while the bar still lasts."""
+    if row.kind == BAR and physics[n].clock.n_at_rest != 0:
+        venue.opens(physics[n], row)
+    await_next(s, n, physics, row, out, keep)
+
+
+@compiled
+def await_next(s: Any, n: int, physics: Any, row: Any, out: Any, keep: int) -> None:
+    """Account n hears what is due before time brings anything, or before the row; then its venue sees the row coming."""
+    until = min(s.clock.next_due, row.ts_local + 1)
     if physics[n].clock.next_due < until:
         listen(s, n, physics, row, until, out, keep)
+    if until > row.ts_local and physics[n].clock.n_at_rest != 0:
+        venue.before(physics[n], at(s, n), row)
 
 
 @called
@@ -81,7 +92,7 @@ def listen(s: Any, n: int, physics: Any, row: Any, until: int, out: Any, keep: i
         accept(a, v, rows, keep)
         bring(a, v, due, rows)
         settle(a, v, rows, keep)
-        if row.kind == BAR:
+        if row.kind == BAR and v.clock.n_at_rest != 0:
             venue.opens(v, row)
 
 

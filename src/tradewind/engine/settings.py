@@ -8,6 +8,7 @@ from tradewind.domain.codes import (
     E9,
     EXPIRED_BY_VENUE,
     LIMIT,
+    MARKPRICE,
     MEMORY,
     NEVER,
     OUTCOME_UNKNOWN,
@@ -53,7 +54,7 @@ def fits(s: Any, row: Any) -> bool:
     return (
         must(s, 0 <= row.instrument < s.top.size, FAULT_INSTRUMENT)
         and must(s, 0 <= row.source < s.source.size, FAULT_SOURCE)
-        and must(s, -1 <= row.strategy < s.fact.right.shape[0] or row.kind <= 7 or row.kind == CHARGE, FAULT_RULE)
+        and must(s, row.kind <= MARKPRICE or -1 <= row.strategy < s.fact.right.shape[0] or row.kind == CHARGE, FAULT_RULE)
     )
 
 

@@ -30,7 +30,9 @@ class features:  # a namespace, as the generated module of that name is
 
 
 class strategies:  # likewise
-    """Hooks of strategies: on_timer, on_touch, on_bar, on_end, on_answer."""
+    """Hooks of strategies: on_timer, on_touch, on_bar, on_end, on_answer; whether any of them listens to the touch."""
+
+    HEARS_TOUCH = True
 
     @staticmethod
     @compiled

@@ -60,7 +60,7 @@ def contract_of(one: Any) -> Decimal | None:
     if one.get("spot") or size is None:
         return None
     try:
-        found = Decimal(plain(size))
+        found = Decimal(int(size) if type(size) is float and size.is_integer() else plain(size))  # 1.0 is 1 without its text too
     except DecimalException as error:
         raise BadData("a contract of no known size") from error
     if not 0 < found < 1_000_000_000:

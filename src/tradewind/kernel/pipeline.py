@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from numba.core import types
+from numba.core.callconv import CPUCallConv
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
@@ -19,6 +20,7 @@ from numba.core.typed_passes import AnnotateTypes, NativeLowering
 from numba.np import arrayobj
 
 from . import stages
+from .tagged import TaggedLower
 
 
 class _NoEnvironments:
@@ -131,18 +133,36 @@ def _bare_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) ->
     return context.cast(builder, index, kind, types.intp if kind.signed else types.uintp)
 
 
+def _bare_call(
+    convention: CPUCallConv, builder: Any, callee: Any, result: Any, kinds: Any, arguments: Any, **more: Any
+) -> tuple[Any, Any]:
+    """Numba's `call_function` without zeros for the callee to write over: whoever inlines the caller pays for them."""
+    with builder.goto_entry_block():
+        told, error = (builder.alloca(kind.type.pointee) for kind in callee.args[:2])
+    packed = convention._get_arg_packer(kinds).as_arguments(builder, arguments)
+    code = builder.call(callee, [told, error, *packed], attrs=tuple(more.get("attrs") or ()))
+    status = convention._get_return_status(builder, code, builder.load(error))
+    return status, convention.context.get_returned_value(builder, result, builder.load(told))
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _BareLowering(NativeLowering):  # type: ignore[misc]
-    """Numba's lowering, with bare indices: every table is indexed many times a row."""
+    """Numba's lowering, with bare indices and calls: every table is indexed many times a row."""
 
     _name = "tradewind_lowering"
 
+    @property
+    def lowering_class(self) -> type[TaggedLower]:
+        """Lowering that tags what it reads and writes."""
+        return TaggedLower
+
     def run_pass(self, state: Any) -> bool:
-        usual, arrayobj.fix_integer_index = arrayobj.fix_integer_index, _bare_index
+        usual = arrayobj.fix_integer_index, CPUCallConv.call_function
+        arrayobj.fix_integer_index, CPUCallConv.call_function = _bare_index, _bare_call
         try:
             return bool(super().run_pass(state))
         finally:
-            arrayobj.fix_integer_index = usual
+            arrayobj.fix_integer_index, CPUCallConv.call_function = usual
 
 
 class RoomCompiler(CompilerBase):  # type: ignore[misc]

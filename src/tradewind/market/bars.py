@@ -69,14 +69,13 @@ def next_end(s: Any, now: int) -> int:
 
 
 @compiled
-def take(s: Any, row: Any, k: int) -> None:
-    """A finished bar becomes the closed bar of timeframe k."""
-    i = row.instrument
+def take(s: Any, row: Any, i: int, k: int) -> None:
+    """A finished bar, a sound one, becomes the closed bar of timeframe k."""
     b = s.bar[i, k]
     value = row.value
     b.c_open = row.ref
     b.c_high = max(row.price, row.ref) + (value >> 32)
-    b.c_low = min(row.price, row.ref) - ((value & 0xFFFFFFFF) - ((value & 0x80000000) << 1))
+    b.c_low = min(row.price, row.ref) - (value & 0xFFFFFFFF)
     b.c_close = row.price
     b.c_volume = row.quantity
     closed(s, i, k, row.ts_venue)
@@ -92,6 +91,12 @@ def pass_over(s: Any, row: Any, f: int) -> None:
 
 
 @compiled
+def is_shortest(s: Any, row: Any) -> bool:
+    """Whether a BAR row belongs to the first of the composed timeframes."""
+    return bool(s.frame_code[0] == row.strategy and s.frame_ns[0] > 0)
+
+
+@compiled
 def frame_of(s: Any, row: Any) -> int:
     """The timeframe a BAR row belongs to, -1 where it is none of the composed ones."""
     for f in range(s.frame_code.size):
@@ -101,9 +106,9 @@ def frame_of(s: Any, row: Any) -> int:
 
 
 @compiled
-def touch(s: Any, row: Any) -> None:
+def touch(s: Any, row: Any, i: int) -> None:
     """Where a market is known by bars alone, its touch is the close."""
-    top = s.top[row.instrument]
+    top = s.top[i]
     top.moved = 1
     top.bid = row.price
     top.ask = row.price

@@ -54,7 +54,8 @@ def believes(s: Any, i: int, out: Any) -> bool:
         return crossed(s, i, out)
     mid = 0.5 * float(top.bid + top.ask)
     trust = s.trust[i]
-    if mid != top.mid:
+    moved = mid != top.mid
+    if moved:
         trust.stride = abs(mid - top.mid)
         if top.mid > 0.0:
             most = trust.jump_bp * 1e-4 * top.mid
@@ -63,15 +64,22 @@ def believes(s: Any, i: int, out: Any) -> bool:
         top.mid = mid
         trust.moved_ns = s.clock.now
         trust.anchor = s.group[s.fact.rule[i, BASE]].reference
-        if top.suspect == FROZEN_FEED:
-            top.suspect = 0
     top.worth = mid * top.scale
-    if top.suspect == OFF_CONSENSUS or top.suspect == FROZEN_FEED or top.suspect == DISTRUSTED:
-        top.good = 0  # weigh and watch alone let it come back
+    if top.suspect == 0:
+        top.good = 1
+    else:
+        relent(top, moved)
+    return True
+
+
+@called
+def relent(top: Any, moved: bool) -> None:
+    """A doubted touch that looks well again is good, but for one that strayed: weigh and watch alone let it come back."""
+    if consensus.strayed(top) and not (moved and top.suspect == FROZEN_FEED):
+        top.good = 0
     else:
         top.suspect = 0
         top.good = 1
-    return True
 
 
 @called
@@ -186,15 +194,15 @@ def plausible(s: Any, row: Any, out: Any) -> bool:
 
 
 @compiled
-def weigh(s: Any, i: int, out: Any) -> bool:
-    """After consensus: refuses the source's touch while it stands off the others; whether it is good."""
+def weigh(s: Any, i: int, out: Any) -> None:
+    """After consensus: refuses the source's touch while it stands off the others."""
     top = s.top[i]
     g = s.group[s.fact.rule[i, BASE]]
     if g.grade >= GRADE_B or (top.suspect == OFF_CONSENSUS and g.grade >= GRADE_C):
         quoted = s.group[s.fact.rule[i, QUOTE_ASSET]]
         rate = quoted.reference
         if rate <= 0.0 or quoted.grade == GRADE_NONE:
-            return bool(top.good != 0)  # by a rate nobody vouches for, nobody is judged
+            return  # by a rate nobody vouches for, nobody is judged
         trust = s.trust[i]
         off = abs(top.worth * rate - g.reference) / g.reference * 1e4
         trust.deviation = off
@@ -204,7 +212,6 @@ def weigh(s: Any, i: int, out: Any) -> bool:
             trust.off_since = 0
     elif g.grade == GRADE_NONE and g.voters == 2:
         quarrel(s, i, out)
-    return bool(top.good != 0)
 
 
 @called

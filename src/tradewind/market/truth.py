@@ -24,7 +24,6 @@ from ..domain.codes import (
     SNAPSHOT,
     STALE,
     SYNCED,
-    TIMEFRAME_NS,
 )
 from ..domain.layout import BARS_ONLY, JUMP_BP, PROOF, STALE_NS
 from ..domain.reasons import (
@@ -52,6 +51,8 @@ from .verdicts import tell_row
 
 SEQ_MASK = (1 << 31) - 1
 TORN = -1  # id of a best quote of which a row is missing
+NEGATIVE_HALVES = (1 << 31) - (1 << 63)  # the sign bits of both halves of a bar's value
+LOWER_HALF = (1 << 32) - 1
 MOST_UNITS = 1 << 60  # a price or quantity beyond is no number of any market
 REMEMBERED = 63  # trade ids before the last of which it is known whether they came: the bits of one word
 ALL_HEARD = -1  # every bit: the last 64 trade ids were dense
@@ -72,20 +73,24 @@ CLOCK_SET_NS = MINUTE  # a lag that stands this long is usual
 def continues(s: Any, row: Any, out: Any) -> bool:
     """Whether the row follows the last one of its stream; a hole between rim and machine invalidates the book."""
     source = s.source[row.source]
-    expected = (source.last_seq + 1) & SEQ_MASK
-    first_or_announced = source.last_seq == 0 or row.marks & RESYNC
     source.last_ts = row.ts_local
-    if row.stream_seq == expected or first_or_announced:
+    if row.stream_seq == (source.last_seq + 1) & SEQ_MASK:
         source.last_seq = row.stream_seq
         return True
-    return hole(s, row, out)
+    return leaps(s, row, out)
 
 
 @called
-def hole(s: Any, row: Any, out: Any) -> bool:
-    """Counts a hole; a row told twice is dropped, a missing one takes the book (or the half-told quote) with it."""
+def leaps(s: Any, row: Any, out: Any) -> bool:
+    """Whether a row that is not its stream's next may stand: the first, or announced.
+
+    Else a hole: counted; a row told twice is dropped, a missing one takes the book (or the half-told quote) with it.
+    """
     source = s.source[row.source]
     i = row.instrument
+    if source.last_seq == 0 or row.marks & RESYNC:
+        source.last_seq = row.stream_seq
+        return True
     source.holes += 1
     s.count.holes_seen += 1
     behind = (source.last_seq - row.stream_seq) & SEQ_MASK
@@ -331,20 +336,16 @@ def low_below(value: int) -> int:
 
 
 @compiled
-def sound_bar(s: Any, row: Any, f: int, out: Any) -> bool:
+def sound_bar(s: Any, row: Any, i: int, f: int, out: Any) -> bool:
     """Whether a bar's four prices can belong together and its time is the next; else it is told and left out."""
-    bottom = min(row.price, row.ref)
-    below = low_below(row.value)
-    if (row.value >> 32) < 0 or below < 0 or bottom - below <= 0 or row.quantity < 0:
+    if row.value & NEGATIVE_HALVES != 0 or min(row.price, row.ref) <= row.value & LOWER_HALF or row.quantity < 0:
         return broken(s, row, out)
-    if f >= 0 and s.fact.rule[row.instrument, BARS_ONLY] != 0:
+    if f >= 0 and s.fact.rule[i, BARS_ONLY] != 0:
         span = s.frame_ns[f]
-        ahead = row.ts_venue - s.bar[row.instrument, f].last_end
+        ahead = row.ts_venue - s.bar[i, f].last_end
         if row.ts_venue - row.ts_local > span >> 1:
             return odd_bar(s, row, f, out)
-        if ahead != span and (
-            ahead <= 0 or (ahead % span != 0 and ahead < row.ts_venue)
-        ):  # a division only where it is not the next
+        if ahead != span and (ahead <= 0 or (ahead % span != 0 and ahead < row.ts_venue)):  # seldom a division
             return odd_bar(s, row, f, out)
     return True
 
@@ -395,14 +396,13 @@ def limit_jumps(s: Any, i: int) -> None:
 
 
 @compiled
-def pace(s: Any, row: Any, f: int, out: Any) -> None:
-    """A source of bars speaks once a bar, and moves by the root of the bar's length: its limits stretch accordingly.
+def pace(s: Any, row: Any, i: int, f: int, span_ns: int, out: Any) -> None:
+    """A source of bars speaks once a bar, every span_ns, and moves by the root of that: its limits stretch accordingly.
 
     It may be silent for as long as it has been before, and a little more.
     """
-    trust = s.trust[row.instrument]
-    span_ns = s.frame_ns[f] if f >= 0 else TIMEFRAME_NS[row.strategy]
-    gap = row.ts_local - s.top[row.instrument].ts
+    trust = s.trust[i]
+    gap = row.ts_local - s.top[i].ts
     if trust.span_ns == span_ns and gap <= trust.longest_ns < span_ns + SETTLED_NS:
         return
     accustom(s, row, f, span_ns, gap, out)

@@ -52,12 +52,24 @@ WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second w
 @compiled
 def quiet(s: Any) -> bool:
     """Whether a look at the sources would change nothing: each is alone, fresh and trusted, as where one venue gives bars."""
-    for i in range(s.clock.n_instruments):
-        trust = s.trust[i]
-        calm = trust.quality == LONE_QUALITY and trust.score > SURE and trust.told == 0
-        if not calm or s.clock.now - s.top[i].ts > trust.patience_ns or not consensus.alone(s, i):
-            return False
-    return True
+    return calm(s, 0) and (s.clock.n_instruments == 1 or calm_too(s))
+
+
+@compiled
+def calm(s: Any, i: int) -> bool:
+    """Whether one source is: whole touch, full quality, nothing told."""
+    trust = s.trust[i]
+    well = trust.quality == LONE_QUALITY and trust.score > SURE and trust.told == 0
+    return well and s.clock.now - s.top[i].ts <= trust.patience_ns and consensus.alone(s, i)
+
+
+@called
+def calm_too(s: Any) -> bool:
+    """Whether all further sources are."""
+    restless = 0
+    for i in range(1, s.clock.n_instruments):
+        restless += int(not calm(s, i))
+    return restless == 0
 
 
 @called

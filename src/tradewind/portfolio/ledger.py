@@ -122,11 +122,12 @@ def open_gain(s: Any, i: int) -> float:
 def total_worth(s: Any) -> float:
     """Everything we own, in whole units of the reporting currency; assets without a rate count nothing."""
     total = 0.0
+    n = s.clock.n_assets
     for venue in range(s.clock.n_venues):
-        for asset in range(s.clock.n_assets):
-            held = s.fact.ledger[CASH, venue, asset]
-            if held != 0:
-                total += float(held) * s.group[asset].reference
+        for asset in range(s.group.size):  # a bound the compiler knows: it need not prepare for many
+            if asset == n:
+                break
+            total += float(s.fact.ledger[CASH, venue, asset]) * s.group[asset].reference
     total *= 1e-8
     if s.clock.n_contracts != 0:
         for i in range(s.clock.n_instruments):

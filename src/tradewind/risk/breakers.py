@@ -17,11 +17,11 @@ def drawdown_rung(s: Any) -> int:
     """
     b = s.budget
     ladder = s.fact.ladder
-    if b.equity > b.peak or (ladder.rung == ACTIVE and 0 < b.marked_ns <= ladder.since):
+    if b.equity > b.peak or (b.marked_ns <= ladder.since and b.marked_ns > 0 and ladder.rung == ACTIVE):
         b.peak = b.equity
     b.marked_ns = s.clock.now
-    limit = float(s.fact.limit[0, DRAWDOWN_E4]) * 1e-4
-    if limit > 0.0 and b.peak > 0.0 and b.equity < b.peak * (1.0 - limit):
+    limit_e4 = s.fact.limit[0, DRAWDOWN_E4]
+    if limit_e4 > 0 and b.peak > 0.0 and b.equity < b.peak * (1.0 - float(limit_e4) * 1e-4):
         return REDUCE_ONLY
     return 0
 

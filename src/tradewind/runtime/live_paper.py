@@ -18,7 +18,6 @@ import msgspec
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse, Unreachable
-from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.storage.files import lock_folder
 from tradewind.storage.journal import JournalReader
@@ -29,8 +28,8 @@ from tradewind.storage.tape import FORMAT, Tape, TapeManifest
 from .backtest import Result, Say, conclude, durability, is_cold
 from .config import Loaded
 from .demo import view
-from .live_rows import Ends, LiveRows, Opening
-from .live_source import Choice, Opened, opened
+from .live_rows import Ends, LiveRows, Opening, go_on
+from .live_source import Choice, Opened, opened, same_as
 from .logged import Keeping, LoggedRun
 from .options import PaperOptions
 from .paper import RUN, stillborn
@@ -212,20 +211,13 @@ async def _again(folder: Path, options: PaperOptions, loaded: Loaded, choice: Ch
     if run.wrote:
         say(f"it was taken up from machine {run.wrote} by its facts; this is {run.machine.hash}")
     try:
-        choice = _same(choice, manifest.instruments)
+        choice = same_as(choice, manifest.instruments)
         async with opened(choice, say, before=manifest.instruments, not_before=ends.last_ts + 1) as what:
             live = LiveRows(run.feed)
             live.last_ts = ends.last_ts
             what.fabric.join(live)
-            what.fabric.resume(ends.by_stream())
+            go_on(what.fabric, manifest.streams, ends)
             await _stream(what, live, run, options, watch)
     finally:
         run.close()
     return _concluded(run, recorder, live, loaded)
-
-
-def _same(choice: Choice, before: list[Instrument]) -> Choice:
-    """The choice with the venues of the earlier life, in their order."""
-    venues = tuple(dict.fromkeys(x.venue for x in before))
-    symbols = {venue: tuple(x.symbol for x in before if x.venue == venue) for venue in venues}
-    return msgspec.structs.replace(choice, venues=venues, symbols=symbols)

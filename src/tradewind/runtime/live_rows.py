@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from tradewind import __version__
 from tradewind.domain import codes
+from tradewind.domain.errors import BadUse
+from tradewind.domain.instruments import Stream
 from tradewind.domain.rows import ROW, Rows, words
 from tradewind.domain.rows import rows as blank_rows
 from tradewind.fabric.assembly import Fabric
@@ -158,6 +160,16 @@ class Ends:
             last["stream_seq"] = self._last["stream_seq"][source]
             found[source] = last
         return found
+
+
+def go_on(fabric: Fabric, streams: Sequence[Stream], ends: Ends) -> None:
+    """Lets a fabric go on where an earlier life ended. Raises BadUse where that one numbered other streams."""
+    if list(streams) != list(fabric.streams):
+        raise BadUse(
+            "it was begun by a release that numbered other streams", where="--out", expected="the streams it has",
+            todo="begin a new one; what lies there stays readable",
+        )  # fmt: skip
+    fabric.resume(ends.by_stream())
 
 
 def first_prices(rows: Rows, fabric: Fabric) -> dict[str, float]:

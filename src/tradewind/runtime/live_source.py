@@ -106,6 +106,13 @@ def known_source(text: str) -> str:
     return text
 
 
+def same_as(choice: Choice, before: Sequence[Instrument]) -> Choice:
+    """The choice with the venues and symbols of an earlier life, in their order."""
+    venues = tuple(dict.fromkeys(x.venue for x in before))
+    symbols = {venue: tuple(x.symbol for x in before if x.venue == venue) for venue in venues}
+    return msgspec.structs.replace(choice, venues=venues, symbols=symbols)
+
+
 @asynccontextmanager
 async def opened(
     choice: Choice, say: Say, *, clock: Clock | None = None, before: Sequence[Instrument] = (), not_before: int = 0
@@ -140,6 +147,8 @@ async def _live(choice: Choice, outside: Outside, before: Sequence[Instrument], 
         made = _wanted(choice, venue, None, before)
         wanted.append(made)
     fabric = Fabric(wanted, outside, Patience())
+    if choice.source == LIVE:
+        say(f"asking {', '.join(choice.venues)} what they list (a minute at most)")
     try:
         if before:
             await fabric.reach(REACH_S)

@@ -15,14 +15,16 @@ from tradewind.domain.errors import BadUse
 from tradewind.domain.rows import Rows
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.streams import CONDITION_NAMES
-from tradewind.storage.recording import is_recording, write_notes
+from tradewind.storage.marketlog import MarketLog, MarketReader
+from tradewind.storage.recording import MARKET, is_recording, write_notes
 
-from .live_rows import LiveRows, Opening, begin_log
-from .live_source import Choice, Opened, Say, book_depths, opened
+from .live_rows import OPENING_ROWS, Ends, LiveRows, Opening, begin_log, go_on
+from .live_source import Choice, Opened, Say, book_depths, opened, same_as
 
 Watch = Callable[[Mapping[str, Any]], None]
 Running = asyncio.Future[None]
 LOOK_S = 0.5
+JOURNAL = "journal"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,35 +44,69 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 def record(
     choice: Choice, out: Path, duration_ns: int | None, *, say: Say = lambda text: None, watch: Watch = lambda state: None
 ) -> Recorded:
-    """Records until the time is over or a signal comes. Raises BadUse, Unreachable, NoRoom."""
-    if is_recording(out):
-        raise BadUse("a recording lies there already", where=str(out), expected="a new folder", todo="name another --out")
-    return asyncio.run(_record(choice, out, duration_ns, say, watch))
+    """Records until the time is over or a signal comes; a recording that lies there goes on. Raises BadUse, Unreachable, NoRoom."""
+    if (out / JOURNAL).exists():
+        raise BadUse("a run lies there, and keeps its own market", where=str(out), expected="a folder of recordings alone")
+    return asyncio.run(_record(choice, out, duration_ns, (say, watch)))
 
 
-async def _record(choice: Choice, out: Path, duration_ns: int | None, say: Say, watch: Watch) -> Recorded:
-    async with opened(choice, say) as (fabric, source):
-        say(f"recording {len(fabric.instruments)} instruments of {', '.join(x.adapter.venue for x in fabric.wanted)} ({source})")
-        with begin_log(out, fabric) as log:
-            opening = Opening(fabric)
+async def _record(choice: Choice, out: Path, duration_ns: int | None, show: tuple[Say, Watch]) -> Recorded:
+    say, watch = show
+    earlier = MarketReader(out / MARKET) if is_recording(out) else None
+    before = earlier.manifest.instruments if earlier else []
+    ends = _ends(earlier)
+    choice = same_as(choice, before) if before else choice
+    async with opened(choice, say, before=before, not_before=ends.last_ts + 1 if earlier else 0) as (fabric, source):
+        named = f"{len(fabric.instruments)} instruments of {', '.join(x.adapter.venue for x in fabric.wanted)} ({source})"
+        say(f"{'going on with' if earlier else 'recording'} {named}")
+        with MarketLog.reopen(out / MARKET) if earlier else begin_log(out, fabric) as log:
+            opening, told = Opening(fabric), [False]
 
             def keep(rows: Rows) -> None:
                 log.append(rows)
                 opening.append(rows)
 
+            def note(streams: Mapping[str, Any] | None = None) -> None:
+                """From the first price on a recording that is killed is one; its beginning gives the prices in any life."""
+                told[0] = opening.look()
+                write_notes(out, notes_of(fabric, source, opening.prices) | ({"streams": streams} if streams else {}))
+
             def look() -> None:
-                opening.look()
+                if not told[0] and opening.look():
+                    note()
                 watch(view(what, live))
 
             live, what = LiveRows(keep), Opened(fabric, source)
             fabric.join(live)
+            if earlier:
+                live.last_ts = ends.last_ts
+                _opened_with(opening, earlier)
+                go_on(fabric, earlier.manifest.streams, ends)
+            note()
             began = fabric.outside.time.now()
             await stream(what, live, duration_ns, look)
-            opening.look()
             log.sync()
-        write_notes(out, notes_of(fabric, source, opening.prices) | {"streams": live.summary})
-        seconds = (fabric.outside.time.now() - began) / 1e9
-        return Recorded(rows=live.rows, source=source, seconds=seconds, folder=str(out), venues=live.summary)
+            note(live.summary)
+            seconds = (fabric.outside.time.now() - began) / 1e9
+            return Recorded(rows=log.rows, source=source, seconds=seconds, folder=str(out), venues=live.summary)
+
+
+def _ends(earlier: MarketReader | None) -> Ends:
+    """Where an earlier life ended."""
+    ends = Ends(len(earlier.manifest.streams) if earlier else 0)
+    for part in earlier.rows() if earlier else ():
+        ends.heard(part)
+    return ends
+
+
+def _opened_with(opening: Opening, earlier: MarketReader) -> None:
+    """The first prices are those of the recording's beginning, in whichever life that was."""
+    held = 0
+    for part in earlier.rows():
+        opening.append(part)
+        held += len(part)
+        if opening.look() or held > OPENING_ROWS:
+            return
 
 
 async def stream(

@@ -236,6 +236,7 @@ class Venue:
         n = int(lane["n_rest"][side])
         lane["slot"][side, n] = slot
         lane["n_rest"][side] = n + 1
+        self.v["clock"]["n_at_rest"] += 1
         prices = self.v["resting"]["price"][lane["slot"][side, : n + 1]]
         near, far = (prices.max(), prices.min()) if side == codes.BUY else (prices.min(), prices.max())
         lane["near"][side], lane["far"][side] = near, far

@@ -133,7 +133,7 @@ def sweep_machine(
     begin = prelude.rows()
     plans = [(n, point, [_place(machine, begin, key, names) for key in point]) for n, point in enumerate(grid)]
     threads = max(1, min(threads, len(grid)))
-    seats = min(crowd.SEATS, -(-len(grid) // threads)) if len(grid) >= FEW and crowd.can_share(tape) else 1
+    seats = min(crowd.SEATS, -(-len(grid) // threads)) if not why_apart(grid, tape) else 1
     tracks = [Track(machine, prelude, seats) for _ in range(threads)]
     found: list[Outcome | None] = [None] * len(grid)
     plans.sort(key=lambda planned: [value for key, value in planned[1].items() if key.endswith(TIMES)])
@@ -154,6 +154,13 @@ def sweep_machine(
         with ThreadPoolExecutor(len(tracks)) as pool:
             list(pool.map(work, tracks))
     return [outcome for outcome in found if outcome is not None]
+
+
+def why_apart(grid: Sequence[Point], tape: Sequence[Rows]) -> str:
+    """Why points are played one by one; "" where those with the same market share it."""
+    if len(grid) < FEW:
+        return f"fewer than {FEW} points"
+    return "" if crowd.can_share(tape) else "the tape speaks to accounts: settings or an operator"
 
 
 def _place(machine: Machine, begin: Rows, key: str, names: Sequence[str]) -> int:
@@ -245,7 +252,9 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
     made = plan(loaded, tape, options.think)
     machine = made.machine()
     threads = options.workers or os.cpu_count() or 1
-    say(f"machine {machine.hash}: {len(grid)} points over {tape.rows:,} rows")
+    apart = "a strategy in Python" if made.seats else why_apart(grid, list(tape.segments()))
+    how = f"one by one ({apart})" if apart else "side by side in one market"
+    say(f"machine {machine.hash}: {len(grid)} points over {tape.rows:,} rows, {how}")
     start = time.perf_counter()
     if made.seats:
         points = [_seated(machine, made, tape, point) for point in grid]

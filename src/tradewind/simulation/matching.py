@@ -71,8 +71,9 @@ def span(v: Any, i: int, side: int) -> None:
 
 
 @compiled
-def part(lane: Any, side: int, at: int) -> None:
+def part(v: Any, lane: Any, side: int, at: int) -> None:
     """Takes one order out of its lane; the others keep their order of time."""
+    v.clock.n_at_rest -= 1
     lane.n_rest[side] -= 1
     for j in range(at, lane.n_rest[side]):
         lane.slot[side, j] = lane.slot[side, j + 1]
@@ -105,7 +106,7 @@ def sweep(v: Any, i: int, own: int, price: int, quantity: int, through: int) -> 
         if got > 0:
             fill(v, r, r.price, got, 1)
         if r.live == 0:
-            part(lane, own, j)
+            part(v, lane, own, j)
         else:
             j += 1
     span(v, i, own)
@@ -163,7 +164,7 @@ def open_bar(v: Any, row: Any) -> None:
                 report(v, r, EXPIRED_BY_VENUE, r.leaves)
                 r.live = 0
             if r.live == 0:
-                part(lane, side, j)
+                part(v, lane, side, j)
             else:
                 j += 1
         span(v, i, side)
@@ -183,7 +184,7 @@ def meet_bar(v: Any, row: Any) -> None:
             r = v.resting[lane.slot[side, j]]
             if low < r.price if side == BUY else high > r.price:
                 fill(v, r, r.price, r.leaves, 1)
-                part(lane, side, j)
+                part(v, lane, side, j)
             else:
                 j += 1
         span(v, i, side)

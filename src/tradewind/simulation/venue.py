@@ -144,6 +144,7 @@ def rest(v: Any, i: int, r: Any) -> None:
         return
     lane.slot[r.side, n] = r.id & (v.resting.size - 1)
     lane.n_rest[r.side] = n + 1
+    v.clock.n_at_rest += 1
     matching.span(v, i, r.side)
 
 
@@ -157,7 +158,7 @@ def withdraw(v: Any, a: Any) -> None:
     lane = v.lane[r.instrument]
     for j in range(lane.n_rest[r.side]):
         if v.resting[lane.slot[r.side, j]].id == a.id:
-            matching.part(lane, r.side, j)
+            matching.part(v, lane, r.side, j)
             break
     r.live = 0
     matching.span(v, r.instrument, r.side)

@@ -38,7 +38,7 @@ from .batch import MOST_ROWS, Batch, Place, Sealer
 from .tape import Tape, TapeSegment
 from .window import Window
 
-FORMAT = 1
+FORMAT, OLD_FORMAT = 2, 1
 HEADER_FILE = "journal.json"
 SEGMENT_BYTES = 64 << 20
 MAX_TEXT = 1 << 16  # a venue's refusal is a line, not a book
@@ -114,8 +114,11 @@ def decode_header(data: bytes, path: Path) -> JournalHeader:
         header = msgspec.json.decode(data, type=JournalHeader)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Corrupt(f"does not read as a journal's header: {error}", where=str(path)) from error
-    if header.format != FORMAT:
-        raise BadData(f"journal format {header.format}", where=str(path), expected=f"format {FORMAT}")
+    if header.format not in (OLD_FORMAT, FORMAT):
+        raise BadData(
+            f"journal format {header.format}", where=str(path), expected=f"format {OLD_FORMAT} or {FORMAT}",
+            todo=f"read it with the release that wrote it ({header.made_by}) or a later one",
+        )  # fmt: skip
     return header
 
 
@@ -130,7 +133,8 @@ class JournalReader:
         with files.disk_errors(path):
             data = path.read_bytes()
         self.header = decode_header(data, path)
-        self._begin = Place(layout.genesis(data), 0, 0, 0)
+        self.by = layout.hash_of(self.header.format)
+        self._begin = Place(layout.genesis(data, self.by), 0, 0, 0)
         self._texts: list[str] = []
         self.place = self._begin  # how far the last iteration came
         self.end = (0, 0)  # the same as (segment, offset); offset 0: not even the segment's header stands
@@ -150,7 +154,7 @@ class JournalReader:
                     at = self._check_segment_header(window.data, index)
                     while window.base + at < window.size:
                         at = window.ahead(at, layout.MOST_BYTES)
-                        found = layout.parse(window.data, at, self.place)
+                        found = layout.parse(window.data, at, self.place, self.by)
                         at = found.end
                         self._texts += found.texts
                         self.place, self.end = found.place, (index, window.base + at)
@@ -258,7 +262,7 @@ class JournalWriter:
     def __init__(
         self, folder: Path | str, header: JournalHeader, durability: Durability = "process", disk: files.Disk = files.DISK
     ) -> None:
-        self._prepare(Path(folder).resolve(), durability, disk)
+        self._prepare(Path(folder).resolve(), durability, disk, layout.hash_of(header.format))
         data = msgspec.json.format(msgspec.json.encode(header), indent=1) + b"\n"
         with files.disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -274,7 +278,7 @@ class JournalWriter:
             except BaseException:  # also on Ctrl-C: the lock must not stay
                 os.close(self._lock)
                 raise
-        self.place = Place(layout.genesis(data), 0, 0, 0)
+        self.place = Place(layout.genesis(data, self._by), 0, 0, 0)
 
     @classmethod
     def reopen(cls, folder: Path | str, durability: Durability = "process", disk: files.Disk = files.DISK) -> JournalWriter:
@@ -282,7 +286,7 @@ class JournalWriter:
         reader = JournalReader(folder)
         reader.recover(disk)
         self = cls.__new__(cls)
-        self._prepare(reader.folder, durability, disk)
+        self._prepare(reader.folder, durability, disk, reader.by)
         with files.disk_errors(self.folder):
             self._lock = files.lock_folder(self.folder)
             try:
@@ -303,14 +307,15 @@ class JournalWriter:
                 raise BadUse("another process wrote here just now", where=str(self.folder), todo="stop it, then start again")
         self.sync()
 
-    def _prepare(self, folder: Path, durability: Durability, disk: files.Disk) -> None:
+    def _prepare(self, folder: Path, durability: Durability, disk: files.Disk, by: layout.Hash) -> None:
         if durability not in ("process", "power"):
             raise BadUse(f"durability {durability!r}", expected="'process' or 'power'")
         self.folder, self._disk, self._power = folder, disk, durability == "power"
         self._fd = self._lock = self._index = -1
         self._path = folder  # of the current segment
         self._size = 0  # of the current segment, up to its last commit marker
-        self._seal = Sealer().seal
+        self._by: layout.Hash = by
+        self._seal = Sealer(by).seal
         self._write_one = os.write if type(disk) is files.Disk else disk.write  # one call less for the step that waits for it
         self._ids: dict[str, int] = {}
         self._pending: list[bytes] = []
@@ -380,9 +385,8 @@ class JournalWriter:
     def _write_rows(self, rows: Rows, digest: int) -> None:
         count = len(rows)
         payload: files.Part = rows.view(np.uint8).data
-        last_ts = int.from_bytes(payload[-48:-40], "little", signed=True) if count else 0
         parts, place = self._take_texts() if self._pending else ([], self.place)
-        header, marker, place = layout.seal(layout.ROWS, count, payload, digest, last_ts, place)
+        header, marker, place = layout.seal(layout.ROWS, count, payload, digest, place, self._by)
         self._write(place, *parts, header, payload, marker)
 
     def _write_texts(self) -> None:
@@ -400,7 +404,7 @@ class JournalWriter:
                 size += len(self._pending[0]) + 4
                 texts.append(self._pending.pop(0))
             payload = layout.pack_texts(texts)
-            header, marker, place = layout.seal(layout.TEXTS, len(texts), payload, 0, 0, place)
+            header, marker, place = layout.seal(layout.TEXTS, len(texts), payload, 0, place, self._by)
             parts += [header, payload, marker]
         return parts, place
 

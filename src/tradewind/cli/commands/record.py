@@ -20,5 +20,5 @@ def run(options: RecordOptions, frame: Frame) -> Answer:
 
 RECORD = Command(
     "data record", RecordOptions, ("rows", "source", "seconds", "folder", "venues"), run,
-    resume="what was heard is in the folder; record on into another",
+    resume="run it again with the same --out: it goes on, what was missed is asked of the venues' histories",
 )  # fmt: skip

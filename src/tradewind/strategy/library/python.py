@@ -21,7 +21,7 @@ SLIP = 0
 
 @compiled
 def on_bar(s: Any, k: int, i: int, f: int, out: Any) -> None:
-    if int(s.parameter[k][FRAMES]) >> f & 1 == 0 or s.fact.right[k, i] == 0:
+    if s.fact.right[k, i] == 0 or int(s.parameter[k][FRAMES]) >> f & 1 == 0:
         return
     b = s.bar[i, f]
     note(s, k, i, ASKED_NO_CHANGE, float(b.c_close), 0.0)

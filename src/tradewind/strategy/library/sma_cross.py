@@ -39,16 +39,16 @@ def on_bar(s: Any, k: int, i: int, f: int) -> None:
         return
     gap = nudged(s, CROSS_UP, k, i, float(m.sum_fast * slow - m.sum_slow * fast) / float(slow * fast))
     held = s.fact.position[k, i].quantity
-    if gap > 0.0 and held == 0 and not in_flight(s, k, i):
+    if in_flight(s, k, i):
+        note(s, k, i, LEGS_IN_FLIGHT, 0.0, 0.0)
+    elif gap > 0.0 and held == 0:
         quantity = int(p[QUANTITY])
         if quantity == 0:
             lot = s.fact.rule[i, LOT]
             quantity = s.size_of[k, i].quantity // lot * lot
         go(s, k, i, BUY, quantity, gap, CROSS_UP)
-    elif gap <= 0.0 and held > 0 and not in_flight(s, k, i):
+    elif gap <= 0.0 and held > 0:
         go(s, k, i, SELL, held, gap, CROSS_DOWN)
-    elif in_flight(s, k, i):
-        note(s, k, i, LEGS_IN_FLIGHT, 0.0, 0.0)
     else:
         note(s, k, i, ALREADY_THERE, gap, 0.0)
 
