@@ -146,6 +146,18 @@ def test_resting_quotes() -> None:
     assert agree(machine, setup, book_tape(5_000), QUOTES, 1_234) > 10
 
 
+def test_quotes_over_bars() -> None:
+    """Orders that wait over several bars, and trade at an open that gapped through them or inside a bar."""
+    composition = Composition(strategies=("market_maker",), capacity=Capacity(instruments=2, levels=16, orders=256))
+    machine = Machine(composition, compiled=False, cache=machines.bars_machine().cache)
+    quoting = StrategySetup(parameters={"every_ms": 300_000.0, "quantity": 1_000.0}, instruments=(0,))
+    setup = msgspec.structs.replace(bars_setup(), strategies=[quoting])
+    points = [{"away_ticks": 200.0}, {"away_ticks": 2_000.0}, {"away_ticks": 500.0, "layers": 3.0, "gap_ticks": 700.0}]
+    gapping = bars_tape(200)
+    gapping["ref"] = gapping["price"]  # each opens where it closes
+    assert agree(machine, setup, gapping, points, 90) > 10
+
+
 def test_many_venues() -> None:
     """Three venues of a seeded world, their consensus, and two strategies in each account."""
     tape = world_tape(3.0)

@@ -88,7 +88,6 @@ def listen(s: Any, n: int, physics: Any, row: Any, until: int, out: Any, keep: i
     rows = box(s, n, out)
     while v.clock.next_due < until:
         due = v.clock.next_due
-        a.clock.now = s.clock.now
         accept(a, v, rows, keep)
         bring(a, v, due, rows)
         settle(a, v, rows, keep)
