@@ -138,12 +138,13 @@ SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", 
 # fed_by (BOOK): 0 nothing yet, the depth stream's source + 1, or -1 where best quotes are the touch
 # TOP: heard_from is the stream of the last touch.
 # TRUST: anchor is the group's reference when the touch last moved, stride how far it moved then (price units), doubted the
-# jump that waits for confirmation, stretch and span_ns what a source of bars is granted, jump_bp the rule's limit so
-# stretched, told the verdicts of this episode
-# (bits), blame the last of them. Once a second: usual, the running median of its distance from the reference (bp); reach, the
-# distance it is granted (bp), grace the part of it that broken pegs explain; weight, of its vote; quality in [0, 1]; trusted
-# with hysteresis. lag_ns: usual ts_local minus ts_venue. last_trade: its id; heard_trades: which of the 63 before it were
-# heard (bits); n_old: how many were told again.
+# jump that waits for confirmation (of bars, how far off it stood when that was last told, bp), stretch and span_ns what a
+# source of bars is granted, longest_ns its longest usual silence, jump_bp the rule's limit so stretched, told the verdicts of
+# this episode (bits), blame the last of them. Once a second: usual, the running median of its distance from the reference
+# (bp); reach, the distance it is granted (bp), grace the part of it that broken pegs explain; weight, of its vote; quality
+# in [0, 1]; trusted with hysteresis. lag_ns: usual ts_local minus ts_venue, odd_since: from when on it is another (of bars,
+# the last that was left out). last_trade: its id; heard_trades: which of the 63 before it were heard (bits); n_old: how many
+# were told again.
 TRUST = np.dtype(
     [
         ("score", f8), ("deviation", f8), ("anchor", f8), ("doubted", f8), ("stretch", f8),
