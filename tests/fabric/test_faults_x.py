@@ -82,15 +82,20 @@ def test_x8_stamps_of_past_and_future_order_nothing_and_are_counted() -> None:
     scenario(script)
 
 
+async def blocked(play: Play, *names: str) -> None:
+    """After five seconds no socket of these venues stays, and none opens."""
+    await play.run(5)
+    play.theatre.refuse_connect = lambda name: "blocked"
+    for name in names:
+        for line in play.theatre.open_lines(name):
+            line.cut("blocked")
+
+
 def test_sockets_blocked_then_bars_are_polled_as_they_end() -> None:
     """Every minute once, in order, before, during and after; told as of a lower grade meanwhile."""
 
     async def script(play: Play) -> None:
-        await play.run(5)
-        play.theatre.refuse_connect = lambda name: "blocked"
-        for name in ("binance", "kraken"):
-            for line in play.theatre.open_lines(name):
-                line.cut("blocked")
+        await blocked(play, "binance", "kraken")
         await play.run(200)
         lanes = {
             name: next(lane for lane in play.feed(name).lanes if lane.topic.channel == "bar") for name in ("binance", "kraken")
@@ -115,11 +120,7 @@ def bars_of(play: Play, lane: Any) -> Any:
 
 def test_sockets_blocked_then_books_are_polled_at_a_lower_grade() -> None:
     async def script(play: Play) -> None:
-        await play.run(5)
-        play.theatre.refuse_connect = lambda name: "blocked"
-        for name in ("binance", "kraken"):
-            for line in play.theatre.open_lines(name):
-                line.cut("blocked")
+        await blocked(play, "binance", "kraken")
         await play.run(60)
         for name in ("binance", "kraken"):
             lane = play.feed(name).lanes[0]
