@@ -15,9 +15,12 @@ import numpy as np
 
 from tradewind.domain import codes
 from tradewind.domain.rows import ROW, Rows
+from tradewind.engine.compose import Machine
+from tradewind.engine.snapshot import facts_digest
 from tradewind.runtime.config import Loaded
 from tradewind.runtime.demo import demo_spec, make_tape
 from tradewind.runtime.options import PaperOptions, configured
+from tradewind.runtime.replay import Replayed, Replayer, fold
 from tradewind.storage.journal import JournalReader
 from tradewind.storage.tape import Tape
 
@@ -73,3 +76,16 @@ def own_rows(folder: Path) -> Rows:
     """The canonical rows: all but TAPE, which only say how the tape was cut."""
     found = journal_rows(folder)
     return found[found["kind"] != codes.TAPE]
+
+
+def replayed_and_folded(journal: Path, machine: Machine | None) -> tuple[Machine, Replayed, str]:
+    """Both ways to what a journal says: a replay under the machine that wrote it, and the digest of the facts folded from it.
+
+    machine: None composes the journal's own, returned for the next journal.
+    """
+    replayer = Replayer(journal, machine=machine)
+    replayer.refuse_other()
+    replayer.run()
+    replayed = replayer.finish()
+    state, _ = fold(journal, replayer.machine)
+    return replayer.machine, replayed, facts_digest(state)

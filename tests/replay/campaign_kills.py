@@ -31,10 +31,8 @@ if "tradewind" not in sys.modules and not any(Path(place, "tradewind").is_dir() 
 
 import tradewind  # noqa: E402
 from tradewind.engine.compose import Machine  # noqa: E402
-from tradewind.engine.snapshot import facts_digest  # noqa: E402
-from tradewind.runtime.replay import Replayer, fold  # noqa: E402
 from tradewind.storage.journal import JournalReader  # noqa: E402
-from worldtape import command, environment, own_rows, world_tape  # noqa: E402
+from worldtape import command, environment, own_rows, replayed_and_folded, world_tape  # noqa: E402
 
 SECONDS = 5.0
 SPEED = 2.0
@@ -114,15 +112,10 @@ class Kills:
         """What stands up to the last commit marker: the facts folded from it and the facts a replay of it reaches."""
         reader = JournalReader(journal)
         recorded = sum(len(batch.rows) for batch in reader.batches())
-        replayer = Replayer(journal, machine=self.machine)
-        self.machine = replayer.machine
-        replayer.refuse_other()
-        replayer.run()
-        replayed = replayer.finish()
-        state, _ = fold(journal, self.machine)
+        self.machine, replayed, folded = replayed_and_folded(journal, self.machine)
         return {
             "recorded": recorded, "torn_bytes": reader.tail.cut_bytes, "commands": replayed.commands,
-            "commands_equal": replayed.equal, "facts_folded": facts_digest(state), "facts_replayed": replayed.facts,
+            "commands_equal": replayed.equal, "facts_folded": folded, "facts_replayed": replayed.facts,
         }  # fmt: skip
 
 

@@ -46,12 +46,10 @@ from tradewind.domain.errors import BadUse  # noqa: E402
 from tradewind.domain.instruments import Stream  # noqa: E402
 from tradewind.domain.rows import Rows  # noqa: E402
 from tradewind.engine.compose import Machine  # noqa: E402
-from tradewind.engine.snapshot import facts_digest  # noqa: E402
-from tradewind.runtime.replay import Replayer, fold  # noqa: E402
 from tradewind.storage.files import lock_folder  # noqa: E402
 from tradewind.storage.journal import JournalReader  # noqa: E402
 from tradewind.storage.marketlog import MarketReader  # noqa: E402
-from worldtape import QUICK, environment, journal_rows  # noqa: E402
+from worldtape import QUICK, environment, journal_rows, replayed_and_folded  # noqa: E402
 
 SOURCE = Path(tradewind.__file__).resolve().parent.parent
 TORN = 0.4  # of the kills outside come inside a write
@@ -169,14 +167,8 @@ class LiveKills:
         }  # fmt: skip
 
     def _replayed(self, journal: Path) -> dict[str, Any]:
-        replayer = Replayer(journal, machine=self.machine)
-        self.machine = replayer.machine
-        replayer.refuse_other()
-        replayer.run()
-        replayed = replayer.finish()
-        state, _ = fold(journal, self.machine)
-        equal = replayed.equal and facts_digest(state) == replayed.facts
-        return {"commands": replayed.commands, "replay_equal": equal}
+        self.machine, replayed, folded = replayed_and_folded(journal, self.machine)
+        return {"commands": replayed.commands, "replay_equal": replayed.equal and folded == replayed.facts}
 
 
 # What is looked at ---------------------------------------------------------------------------------------------------------
