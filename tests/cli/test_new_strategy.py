@@ -13,7 +13,8 @@ from tradewind.domain import codes
 from tradewind.domain.instruments import Stream
 from tradewind.engine.compose import Composition, Machine
 from tradewind.runtime.bench_tapes import BAR_COIN, bars_tape
-from tradewind.runtime.planning import Plan, load_strategy
+from tradewind.runtime.planning import Plan
+from tradewind.runtime.strategyfile import load_strategy
 from tradewind.storage.journal import JournalReader
 from tradewind.storage.tape import TapeWriter
 
@@ -60,3 +61,62 @@ def test_a_parameter_nobody_declared_is_named_with_its_line(run: Callable[..., A
     assert f"{near}x" in error["what"]
     assert error["where"] == f"some.toml, line 5, key strategies.mine.parameters.{near}x"
     assert near in error["expected"]
+
+
+BROKEN = """
+class Mine:
+    wakes = ("bar", "1m")
+    parameters = {{}}
+
+    def on_bar(self, bar, market):
+        print("hello")
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('boom')", "Mine failed: ValueError: boom"),
+        ("raise SystemExit(7)", "Mine failed: SystemExit: 7"),
+        ("return market.target(float('nan'))", "Mine failed: ValueError: cannot convert float NaN"),
+        ("return market.nosuch", "Mine failed: AttributeError"),
+        ("return 'buy'", "Mine answered 'buy'"),
+        ("return market.target(1.0, price=1e30)", "Mine answered Target("),
+        ("return market.feature('nosuch', 'x')", "the machine has no feature 'nosuch'"),
+    ],
+)
+def test_a_strategy_that_fails_is_told_as_its_own_error(run: Callable[..., Any], bars: Path, body: str, said: str) -> None:
+    Path("mine.py").write_text(BROKEN.format(body=body))
+    Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')
+    told = run("backtest", "--config", "mine.toml", "--tape", str(bars), "--json")
+    error = told.data["error"]
+    assert error["what"].startswith(said)
+    assert "the 1m bar of binance:" in error["where"], "which bar it was asked about"
+    assert error["code"] == told.code != 0 and told.data["rows"] is None
+    assert "defect" not in error["todo"]
+    if said.startswith("Mine failed"):
+        assert f"{Path('mine.py').resolve()}, line 8" in error["where"]
+    assert "hello" in told.err, "what a strategy prints goes to people, stdout has one line of JSON"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nosuch_module\n", "ModuleNotFoundError"),
+        ("raise SystemExit(7)\n", "SystemExit: 7"),
+        ("def f(:\n", "SyntaxError"),
+        ("x = 1\n", "0 classes with on_bar"),
+        ("class S:\n    wakes = ('bar', '1m')\n    def on_bar(self, bar, market): ...\n", "S.parameters is None"),
+        ("class S:\n    parameters = {}\n    wakes = '1m'\n    def on_bar(self, bar, market): ...\n", "S.wakes is '1m'"),
+        ("class S:\n    def __init__(self): 1 / 0\n    def on_bar(self, bar, market): ...\n", "ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_is_no_strategy_is_bad_use(run: Callable[..., Any], bars: Path, text: str, said: str) -> None:
+    Path("mine.py").write_text(text)
+    Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')
+    told = run("backtest", "--config", "mine.toml", "--tape", str(bars), "--json")
+    error = told.data["error"]
+    assert (told.code, error["kind"]) == (2, "BadUse") and error["what"].startswith(said)
+    assert "mine.py" in error["where"] and error["expected"] and error["todo"]
+    assert not Path("out").exists(), "nothing was begun"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tradewind.domain import codes
-from tradewind.domain.errors import NoRoom
+from tradewind.domain.errors import NoRoom, StrategyFault
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import Rows, rows
 from tradewind.engine.compose import Composition, Machine
@@ -110,7 +110,7 @@ def test_the_journal_is_the_same_however_it_is_played() -> None:
 def test_what_happened_before_a_strategy_failed_is_in_the_journal() -> None:
     journal = Kept()
     run = session(Listener(fails_at=50), Listener(), journal)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(StrategyFault, match="RuntimeError"):
         run.play(bars_tape(BARS), 0)
     assert (journal.rows["kind"] == codes.WAKE).sum() == 50 + 10  # the step that failed included
 

@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from tradewind import __version__
@@ -53,7 +54,7 @@ def _run(words: list[str], emit: Emit) -> int:
         job = application()(args=words, prog_name="tradewind", standalone_mode=False)
         if not isinstance(job, Job):
             return int(job or 0)
-        with compiling(emit):
+        with compiling(emit), redirect_stdout(emit.err):  # a user's strategy may print: stdout is for the answer alone
             answer = job.command.run(job.options, Frame(dict(os.environ), emit))
         return give(job.command, answer, emit)
     except typer.TyperException as error:

@@ -8,6 +8,7 @@ TradewindError                 what is wrong, where, what was expected, what to 
 ├── Refused         exit 1     a venue said no: it did not happen
 ├── Unreachable     exit 1     no answer, and nothing had been sent: it did not happen
 ├── OutcomeUnknown  exit 1     no answer after something was sent: it may have happened
+├── StrategyFault   exit 1     a strategy of the user's raised, or answered what is no answer
 └── MachineFault    exit 1     a `must` failed inside the machine
 """
 
@@ -67,6 +68,10 @@ class Unreachable(TradewindError):
 
 class OutcomeUnknown(TradewindError):
     """No answer after something was sent: it may have happened."""
+
+
+class StrategyFault(TradewindError):
+    """A strategy in Python raised, or answered what is no answer; the run ended there."""
 
 
 class MachineFault(TradewindError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tradewind import __version__
 from tradewind.domain import codes, layout
-from tradewind.domain.errors import BadData
+from tradewind.domain.errors import BadData, StrategyFault
 from tradewind.domain.instruments import MONEY
 from tradewind.domain.rows import words
 from tradewind.monitor import report
@@ -125,7 +125,11 @@ def run_tape(tape: Tape, made: Plan, folder: Path, loaded: Loaded, *, say: Say) 
     with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
-        took = play_all(tape, session, recorder)
+        try:
+            took = play_all(tape, session, recorder)
+        except StrategyFault as error:
+            error.todo = f"mend the strategy; what happened before is in {folder / 'journal'}"
+            raise
     return conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
 
 

@@ -6,7 +6,6 @@ Nothing here is hidden from the journal: the setup becomes the prelude rows, the
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +27,7 @@ from tradewind.strategies.swing import Swing
 
 from .config import Config, Loaded, instruments_of, refuse_unknown
 from .config.schema import Strategy as StrategyConfig
+from .strategyfile import load_strategy
 
 SIZING = ("fraction", "risk", "slip_bp")  # what every Python strategy may be told beside its own parameters
 SEATS = ("swing",)  # kinds that sit in the machine's Python seat, beside python:PATH
@@ -289,30 +289,6 @@ def _strategy(seat: Seated) -> Strategy:
     if not seat.path:
         return Swing(**seat.parameters)
     return load_strategy(Path(seat.path), seat.parameters)
-
-
-def load_strategy(path: Path, parameters: dict[str, float]) -> Strategy:
-    """The one class with `on_bar` in a file, made with its parameters. Raises BadUse."""
-    if not path.is_file():
-        raise BadUse("there is no such file", where=str(path), expected="a Python file with a strategy class")
-    spec = importlib.util.spec_from_file_location(f"tradewind_strategy_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise BadUse("cannot be read as Python", where=str(path))
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises is told as that file's error
-        raise BadUse(f"{type(error).__name__}: {error}", where=str(path), todo="mend the file") from error
-    found = [x for x in vars(module).values() if isinstance(x, type) and x.__module__ == module.__name__ and hasattr(x, "on_bar")]
-    if len(found) != 1:
-        raise BadUse(f"{len(found)} classes with on_bar", where=str(path), expected="exactly one")
-    made: Any = found[0]()
-    unknown = set(parameters) - set(made.parameters)
-    if unknown:
-        raise BadUse(f"no parameter {min(unknown)!r}", where=str(path), expected=f"one of {', '.join(made.parameters)}")
-    made.parameters = {**made.parameters, **parameters}
-    strategy: Strategy = made
-    return strategy
 
 
 def _strategy_setup(

@@ -17,7 +17,10 @@ from tradewind.domain.instruments import Instrument
 from tradewind.domain.layout import N_WORDS
 from tradewind.domain.rows import ROW_BYTES, W_TS_LOCAL
 from tradewind.engine.snapshot import State
+from tradewind.monitor import words
 from tradewind.strategies.base import Bar, Market, Strategy, memory_of
+
+from .strategyfile import odd_answer, raised
 
 WAKE_ROW = struct.Struct("=b5xh2xh12x5q")
 wake_row = WAKE_ROW.unpack_from
@@ -25,6 +28,7 @@ wake_row = WAKE_ROW.unpack_from
 ANSWER_ROW = struct.Struct("=bbhhhhhiqqqqqq")
 """Of a row: all fields in order."""
 WORD = 8
+MOST = 1 << 62  # of a quantity or price in units
 
 assert WAKE_ROW.size == ANSWER_ROW.size == ROW_BYTES
 
@@ -71,6 +75,11 @@ class Inbox:
         words[self._next_due] = min(words[self._next_due], due)
 
 
+def asked(bar: Bar, market: Market) -> str:
+    """About what a strategy was asked, in words."""
+    return f"the {bar.timeframe} bar of {market.name()} at {words.moment(bar.end_ns)}"
+
+
 class Around(NamedTuple):
     """What every seat of a session shares."""
 
@@ -111,12 +120,21 @@ class Seat:
         price_scale, quantity_scale = self._scales[i]
         bar = Bar(i, self._timeframes[frame], close / price_scale, volume / quantity_scale, now)
         before = b"" if self.memory_dtype is None else self._lend(i)
-        target = self.strategy.on_bar(bar, market)
+        try:
+            target = self.strategy.on_bar(bar, market)
+        except (Exception, SystemExit) as error:  # whatever a user's strategy raises is told as its own error
+            raise raised(self.strategy, error, asked(bar, market)) from error
         self.busy_until = self.answers_at[i] = due = begins + self.think_ns
         if before:
             self._take(i, before, due)
         if target is not None:
-            self._inbox.send(self.k, i, due, (codes.TARGET, int(target.price), int(target.quantity), number, 0))
+            try:
+                answer = codes.TARGET, int(target.price), int(target.quantity), number, 0
+                if not (-MOST < answer[1] < MOST and -MOST < answer[2] < MOST):
+                    raise OverflowError
+            except (AttributeError, TypeError, ValueError, OverflowError):
+                raise odd_answer(self.strategy, target, asked(bar, market)) from None
+            self._inbox.send(self.k, i, due, answer)
 
     def _lend(self, i: int) -> bytes:
         """Gives the object its declared memory as the machine holds it; what else it kept does not count."""

@@ -17,6 +17,8 @@ from tradewind.engine.snapshot import State
 from tradewind.strategies.base import Bar, Market, memory_of
 
 from .planning import Plan
+from .seats import asked
+from .strategyfile import raised
 
 Answer = tuple[int, int, int]
 """instrument, quantity, price"""
@@ -70,7 +72,11 @@ class Wakes:
         held = state[0]["memory"][k, i].copy()
         if dtype is not None:
             strategy.memory = held[: dtype.itemsize // 8].copy().view(dtype)[0]  # type: ignore[attr-defined]
-        target = strategy.on_bar(Bar(i, self.plan.setup.timeframes[frame], close, volume, now), market)
+        bar = Bar(i, self.plan.setup.timeframes[frame], close, volume, now)
+        try:
+            target = strategy.on_bar(bar, market)
+        except (Exception, SystemExit) as error:  # whatever a user's strategy raises is told as its own error
+            raise raised(strategy, error, asked(bar, market)) from error
         self.asked += 1
         due = self._busy_until[k] = self._answers_at[k, i] = max(now, self._busy_until.get(k, 0)) + think_ns
         wake = int(w[W_REF])
