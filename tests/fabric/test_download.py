@@ -21,6 +21,7 @@ from tradewind.fabric.clock import JournalTime, SystemClock
 from tradewind.fabric.download import Order, Source
 from tradewind.fabric.feeds import Outside
 from tradewind.fabric.sieve import Judge
+from tradewind.fabric.verify import verify
 from tradewind.storage.tape import Tape
 from tradewind.venues.adapter import BAR, TRADE, Answer, Ask, Page, Quota, Topic
 
@@ -134,6 +135,7 @@ def test_a_day_that_is_not_whole_is_said_and_asked_again(tmp_path: Path, judge: 
         again = fetch(store, Venue(), tmp_path / "raw", judge)
         assert (again.had, again.days, again.partial) == (1, 2, [])
         assert store.lake.scan("bars").collect()["ts_venue"].n_unique() == 72
+        assert verify(store, judge_for=lambda _: judge).equal, "what was read of the part of a day is still there"
 
 
 def test_the_tape_can_be_backtested(tmp_path: Path, judge: Judge) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
+from tradewind.domain.errors import BadUse
 from tradewind.storage.lake import Part
 from tradewind.storage.projection import CHANNELS
 
@@ -58,6 +60,17 @@ def coverage(store: Store, series: str = "") -> list[Covered]:
     """Every series and day, in order; those whose name begins with `series`."""
     found = [msgspec.convert(row, Covered) for row in store.records.rows("coverage")]
     return [row for row in found if row.series.startswith(series)]
+
+
+def known(store: Store, series: str) -> None:
+    """Raises BadUse, with names that come close, where the store has no series that begins so; "" is every series."""
+    names = sorted({":".join(row[name] for name in SERIES) for row in store.records.rows("coverage")})
+    if not series or any(name.startswith(series) for name in names):
+        return
+    short = sorted({name.rpartition(":")[0] for name in names})
+    near = get_close_matches(series, (*short, *names), 3, 0.5)
+    told = near or short[:5] or ["nothing yet"]
+    raise BadUse(f"no series {series!r}", where="the store", expected=", ".join(told), todo="`tradewind data coverage` lists all")
 
 
 def gaps(store: Store, series: str = "") -> list[Gap]:

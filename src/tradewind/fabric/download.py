@@ -76,7 +76,7 @@ async def download(store: Store, source: Source, order: Order, folder: Path, say
         found = await _day(source, order, day_number(day) * codes.DAY)
         whole = _whole(order, found, day)
         if len(found):
-            tape = folder / _name(source, order) / day
+            tape = _free(store, folder / _name(source, order) / day)
             _write(source, order, found, tape)
             ingest(store, open_raw(tape), judge)
         _note(store, _run(source, order, day), "done" if whole else "partial", len(found))
@@ -85,6 +85,15 @@ async def download(store: Store, source: Source, order: Order, folder: Path, say
         done.partial += [] if whole else [day]
         say(f"{day}: {len(found):,} rows{'' if whole else ', not the whole day'}; {n + 1} of {len(missing)} days")
     return done
+
+
+def _free(store: Store, folder: Path) -> Path:
+    """A day's folder; where the store has taken in what lies there, an earlier part of the day, the next: what it read stays."""
+    number, place = 1, folder
+    while store.records.rows("segments", tape=str(place.absolute())):
+        number += 1
+        place = folder.with_name(f"{folder.name}.{number}")
+    return place
 
 
 async def _day(source: Source, order: Order, start: int) -> Rows:

@@ -10,7 +10,7 @@ last; one whose writing was cut is taken out of the lake again before the next a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewind.domain import codes
+from tradewind.domain.errors import BadUse
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.storage.lake import Part
@@ -39,6 +40,7 @@ IDENTITY = {
 }
 """What makes two rows of a series one event told twice. Depth and quotes have no such key: their order is what they mean."""
 DATABLE = 1 << 62
+COMMAND = "data ingest"
 
 
 class Ingested(msgspec.Struct, kw_only=True):
@@ -56,14 +58,47 @@ class Ingested(msgspec.Struct, kw_only=True):
     entries: int = 0
 
 
-def ingest(store: Store, tape: Tape, judge: Judge | None = None, say: Say = lambda line: None) -> Ingested:
-    """Takes a tape into the store. Safe to repeat: what is there already is only counted."""
-    work = _Ingest(store, tape, judge)
-    for index, segment in enumerate(tape.manifest.segments):
-        work.segment(index, segment)
-        say(f"{tape.folder.name}: segment {index + 1} of {len(tape.manifest.segments)}, {work.done.raw:,} rows")
-    work.finish()
-    return work.done
+def ingest(
+    store: Store, tape: Tape, judge: Judge | None = None, say: Say = lambda line: None, only: Container[str] | None = None
+) -> Ingested:
+    """Takes a tape into the store. Safe to repeat: what is there already is only counted.
+
+    only: up to the last segment whose digest is among these. Raises BadUse where the store has taken in another tape from there.
+    """
+    with store.alone():
+        _refuse_another(store, tape)
+        _take_out_cut(store)
+        work = _Ingest(store, tape, judge)
+        segments = tape.manifest.segments
+        wanted = [n for n, segment in enumerate(segments, 1) if only is None or segment.sha256 in only]
+        for index, segment in enumerate(segments[: max(wanted, default=0)]):
+            work.segment(index, segment)
+            say(f"{tape.folder.name}: segment {index + 1} of {len(segments)}, {work.done.raw:,} rows")
+        work.finish()
+        return work.done
+
+
+def _take_out_cut(store: Store) -> None:
+    """What an ingest that was cut had put into the lake, of a tape that may not be there any more."""
+    known = {row["digest"] for row in store.records.rows("segments")}
+    for row in store.records.rows("runs", command=COMMAND, state="started"):
+        digest = row["id"].partition(" ")[2]
+        if digest not in known:
+            take_out(store, origin_of(digest))
+        with store.records.change() as connection:
+            store.records.update(connection, "runs", {"id": row["id"]}, {"state": "cut" if digest not in known else "done"})
+
+
+def _refuse_another(store: Store, tape: Tape) -> None:
+    """Depth and quotes have no key by which rows told twice are found: another tape at a known place would tell them again."""
+    here = {segment.sha256 for segment in tape.manifest.segments}
+    gone = [row for row in store.records.rows("segments", tape=str(tape.folder.absolute())) if row["digest"] not in here]
+    if gone:
+        raise BadUse(
+            f"the store took in another tape from here: its segment {gone[0]['place'] + 1} had {gone[0]['rows']:,} rows",
+            where=str(tape.folder), expected="what was taken in, at most with more segments behind it",
+            todo="put the new tape into a folder of its own, or take it into a new store",
+        )  # fmt: skip
 
 
 class _Ingest:
@@ -94,8 +129,6 @@ class _Ingest:
             return
         self.known.add(segment.sha256)
         run = f"ingest {segment.sha256}"
-        if self.store.records.rows("runs", id=run, state="started"):
-            take_out(self.store, origin_of(segment.sha256))
         self._note_run(run, "started")
         other = ~np.isin(rows["kind"], list(OF_KIND))
         source = Source(origin_of(segment.sha256), self.tape.manifest.instruments)
@@ -223,7 +256,7 @@ class _Ingest:
 
     def _note_run(self, run: str, state: str) -> None:
         now = self.store.clock()
-        row = {"id": run, "command": "data ingest", "started_ns": now, "ended_ns": now, "state": state, "details": ""}
+        row = {"id": run, "command": COMMAND, "started_ns": now, "ended_ns": now, "state": state, "details": ""}
         with self.store.records.change() as connection:
             self.store.records.put(connection, "runs", [row])
 

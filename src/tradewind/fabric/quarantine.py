@@ -85,6 +85,11 @@ def release(store: Store, name: str, by: str = "", note: str = "") -> Released:
 
     Safe to repeat: a release that was cut is finished by the next.
     """
+    with store.alone():
+        return _release(store, name, by, note)
+
+
+def _release(store: Store, name: str, by: str, note: str) -> Released:
     entry = _entry(store, name)
     if entry.channel == unread.CHANNEL:
         todo = "mend the recording, import and ingest it again; or confirm that it stays out"

@@ -7,18 +7,26 @@ from pathlib import Path
 
 import msgspec
 
-from tradewind.storage.recording import Recording, is_recording
+from tradewind.domain.errors import BadUse
+from tradewind.storage import files
+from tradewind.storage.recording import MARKET, Recording, is_recording
 from tradewind.storage.tape import Tape
 
 
-def open_raw(folder: Path | str) -> Tape:
+def open_raw(folder: Path | str, *, ended: bool = False) -> Tape:
     """The tape or the recording at a folder; a recording's segments are hashed here. Raises BadUse, BadData, Corrupt.
 
-    A recording is taken as it stands now: what is written later makes its last segment another one.
+    A recording is taken as it stands now: what is written later makes its last segment another one. ended: so it is refused
+    while somebody writes it.
     """
     folder = Path(folder)
     if not is_recording(folder):
         return Tape.open(folder)
+    if ended and files.is_held(folder / MARKET):
+        raise BadUse(
+            "is still being recorded: its last segment grows", where=str(folder), expected="a recording that has ended",
+            todo="stop the recorder, take it in, and go on recording with the same --out",
+        )  # fmt: skip
     found = Recording(folder)
     hashed = [
         msgspec.structs.replace(part, sha256=hashlib.sha256(found.segment(n).tobytes()).hexdigest())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tradewind.domain.errors import BadUse
+from tradewind.storage import files
 from tradewind.storage.lake import Lake
-from tradewind.storage.records import Records, open_records
+from tradewind.storage.records import SQLITE, Records, open_records
 
 LAKE, DATASETS = "lake", "datasets"
 
@@ -31,6 +35,26 @@ class Store:
         self.lake = Lake(lake or self.folder / LAKE, options, clock)
         self.records: Records = open_records(records or self.folder)
         self.datasets = self.folder / DATASETS
+        self._held = 0
+
+    @classmethod
+    def existing(cls, folder: Path | str) -> Self:
+        """The store at a folder, to be read. Raises BadUse where there is none: a misspelt place is no empty store."""
+        if not (Path(folder) / SQLITE).is_file():
+            raise BadUse("no store here", where=str(folder), expected="one that `tradewind data ingest` made")
+        return cls(folder)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Holds the store against other writers; may be nested. Raises BadUse where another process holds it."""
+        lock = files.lock_folder(self.folder) if not self._held else -1
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if lock >= 0:
+                os.close(lock)
 
     def close(self) -> None:
         """Lets go of the records."""

@@ -75,19 +75,20 @@ def _history(store: Store) -> Iterator[Act]:
     """Every ingest of a tape and every release, oldest first."""
     acts: list[tuple[int, int, Act]] = []
     first: dict[str, int] = {}
+    known = {row["digest"] for row in store.records.rows("segments")}
     for row in store.records.rows("segments"):
         first[row["tape"]] = min(first.get(row["tape"], row["ingested_ns"]), row["ingested_ns"])
-    acts += [(when, 0, _ingest(tape)) for tape, when in first.items()]
+    acts += [(when, 0, _ingest(tape, known)) for tape, when in first.items()]
     released = store.records.rows("quarantine", state=RELEASED)
     acts += [(row["decided_ns"], 1, _release(row["id"])) for row in released]
     yield from (act for _, _, act in sorted(acts, key=lambda item: item[:2]))
 
 
-def _ingest(folder: str) -> Act:
+def _ingest(folder: str, known: set[str]) -> Act:
     def act(rebuilt: Store, judge_for: JudgeFor, say: Say) -> None:
         tape = open_raw(folder)
         tape.verify()
-        ingest(rebuilt, tape, judge_for(tape), say)
+        ingest(rebuilt, tape, judge_for(tape), say, known)
 
     return act
 
@@ -100,16 +101,23 @@ def _release(name: str) -> Act:
 
 
 def _compare(store: Store, rebuilt: Store) -> tuple[list[str], int]:
-    differs, partitions = [], 0
+    differs: list[str] = []
+    partitions = 0
     for table in TABLES:
         ours, theirs = store.lake.digests(table), rebuilt.lake.digests(table)
         partitions += len(ours)
-        differs += [f"{table}/{'/'.join(part)}" for part in sorted({*ours, *theirs}) if ours.get(part) != theirs.get(part)]
+        different = (part for part in sorted({*ours, *theirs}) if ours.get(part) != theirs.get(part))
+        differs += [f"{table}/{'/'.join(part)}" + _damage(ours.get(part, "")) for part in different]
     counted = [{_key(row): row for row in one.records.rows("coverage")} for one in (store, rebuilt)]
     differs += [
         f"coverage/{'/'.join(key)}" for key in sorted({*counted[0], *counted[1]}) if counted[0].get(key) != counted[1].get(key)
     ]
     return differs, partitions
+
+
+def _damage(told: str) -> str:
+    """What stands in the place of a digest."""
+    return f": {told}" if " " in told else ""
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -30,7 +30,7 @@ def take(options: of.IngestOptions, place: Path, say: Say) -> dict[str, Any]:
     total = ingest.Ingested()
     with Store(place) as store:
         for folder in options.tapes:
-            done = ingest.ingest(store, open_raw(folder), say=say)
+            done = ingest.ingest(store, open_raw(folder, ended=True), say=say)
             for name in total.__struct_fields__:
                 setattr(total, name, getattr(total, name) + getattr(done, name))
     return {**msgspec.structs.asdict(total), "store": str(place)}
@@ -38,7 +38,8 @@ def take(options: of.IngestOptions, place: Path, say: Say) -> dict[str, Any]:
 
 def coverage(options: of.CoverageOptions, place: Path) -> dict[str, Any]:
     """`data coverage`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
+        catalogue.known(store, options.series)
         covered = [msgspec.structs.asdict(row) for row in catalogue.coverage(store, options.series)]
         return {"coverage": covered, "gaps": [msgspec.structs.asdict(gap) for gap in catalogue.gaps(store, options.series)]}
 
@@ -48,7 +49,8 @@ def quality(options: of.QualityOptions, place: Path) -> dict[str, Any]:
     from tradewind.monitor import pages
     from tradewind.monitor import quality as page
 
-    with Store(place) as store:
+    with Store.existing(place) as store:
+        catalogue.known(store, options.series)
         covered = catalogue.coverage(store, options.series)
         found = quarantine.entries(store, series=options.series)
         text = page.render(covered, catalogue.gaps(store, options.series), found, options.series)
@@ -60,7 +62,7 @@ def quality(options: of.QualityOptions, place: Path) -> dict[str, Any]:
 
 def query(options: of.QueryOptions, place: Path) -> dict[str, Any]:
     """`data query`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         found = store.lake.query(options.sql)
     shown = found.head(max(options.limit, 0))
     rows = [{name: _told(value) for name, value in row.items()} for row in shown.iter_rows(named=True)]
@@ -78,7 +80,8 @@ def export(options: of.ExportOptions, place: Path) -> dict[str, Any]:
     if options.out.suffix not in (".parquet", ".csv"):
         raise BadUse(f"{options.out.suffix!r} is no format", where="--out", expected="a file ending in .parquet or .csv")
     venue, _, instrument = options.series.partition(":")
-    with Store(place) as store:
+    with Store.existing(place) as store:
+        catalogue.known(store, options.series)
         series = (venue, instrument) if options.series else None
         frame = store.lake.scan(options.table, series, moment(options.start, 0), moment(options.stop, 1 << 62)).collect()
     unfinished = options.out.with_name(options.out.name + ".part")
@@ -92,14 +95,14 @@ def export(options: of.ExportOptions, place: Path) -> dict[str, Any]:
 
 def prove(options: of.LakeVerifyOptions, place: Path, say: Say) -> dict[str, Any]:
     """`data verify`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         return msgspec.structs.asdict(verify.verify(store, say))
 
 
 def compact(options: of.CompactOptions, place: Path) -> dict[str, Any]:
     """`data compact`."""
     saved = pruned = deleted = 0
-    with Store(place) as store:
+    with Store.existing(place) as store, store.alone():
         for table in store.lake.tables():
             if options.keep_days > 0:
                 youngest = max((part.day for part in store.lake.parts(table.table)), default="1970-01-01")
@@ -113,7 +116,7 @@ def compact(options: of.CompactOptions, place: Path) -> dict[str, Any]:
 
 def quarantined(options: of.QuarantineOptions, place: Path) -> dict[str, Any]:
     """`data quarantine`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         if options.action == "list":
             found = [quarantine.shown(entry) for entry in quarantine.entries(store, options.state, options.series)]
             return {"entries": found, "rows": sum(entry["rows"] for entry in found), "bars": [], "datasets": []}
@@ -213,14 +216,14 @@ def build(options: of.BuildOptions, place: Path, say: Say) -> dict[str, Any]:
 
 def listed(_options: of.DatasetListOptions, place: Path) -> dict[str, Any]:
     """`dataset list`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         rows = sorted(store.records.rows("datasets"), key=lambda row: row["made_ns"])
     return {"datasets": [row for row in rows if row["state"] != "removed"]}
 
 
 def shown(options: of.DatasetShowOptions, place: Path) -> dict[str, Any]:
     """`dataset show`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         name = datasets.find(store, options.dataset)
         manifest, record = datasets.manifest_of(store, name), store.records.rows("datasets", id=name)[0]
         frame = datasets.load(store, name)
@@ -235,11 +238,11 @@ def shown(options: of.DatasetShowOptions, place: Path) -> dict[str, Any]:
 
 def difference(options: of.DatasetDiffOptions, place: Path) -> dict[str, Any]:
     """`dataset diff`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         return msgspec.structs.asdict(differences.diff(store, options.a, options.b))
 
 
 def collect(options: of.DatasetGcOptions, place: Path) -> dict[str, Any]:
     """`dataset gc`."""
-    with Store(place) as store:
+    with Store.existing(place) as store:
         return {"removed": datasets.collect(store, dry=options.dry), "dry": options.dry}

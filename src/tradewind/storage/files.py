@@ -109,3 +109,12 @@ def lock_folder(folder: Path) -> int:
         os.close(fd)
         raise BadUse("another process is writing here", where=str(folder), todo="stop it, or name another folder") from error
     return fd
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process, or this one, holds `folder` by `lock_folder`."""
+    try:
+        os.close(lock_folder(folder))
+    except BadUse:
+        return True
+    return False

@@ -8,9 +8,12 @@ tables read as they are in Spark, Trino, DuckDB or Polars. The root is a folder 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -33,6 +36,14 @@ TIMES = ("ts_local", "ts_venue", "published_ns")
 DELTA_TYPES = {"String": "string", "Int8": "byte", "Int16": "short", "Int32": "integer", "Int64": "long"}
 GREW = {"rules": ("status",)}  # columns that files of older releases lack: what they would have held is 0
 UNSAFE = {ord(char): f"%{ord(char):02X}" for char in "%/\\:*?\"<>|#=[]{}^ '"}
+
+
+ASIDE = ".aside"  # of a file that is being written: its name holds the crc32 of its bytes, so that damage is found before reading
+NAMED = re.compile(r"-([0-9a-f]{8})\.parquet$")
+ASKING = ("select", "with", "show", "explain", "")
+LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+READS = re.compile(r"\b((?:read|scan)_\w+)\s*\(", re.IGNORECASE)
+QUOTED = re.compile(r"['\"](\w+)['\"]")
 
 
 class Part(NamedTuple):
@@ -141,13 +152,15 @@ class Lake:
         folder = "/".join(
             f"{name}={getattr(piece, name).translate(UNSAFE)}" for name in PARTITION
         )  # as Hive, Spark and delta-rs spell it: other readers take the partition from the path
-        path = f"{folder}/{uuid.uuid4().hex}.parquet"
-        target = f"{self.place(piece.table)}/{path}"
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(f"{self.place(piece.table)}/{folder}/{uuid.uuid4().hex}{ASIDE}")
+        aside.parent.mkdir(parents=True, exist_ok=True)
         if packed:
-            frame.write_parquet(target, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
+            frame.write_parquet(aside, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
         else:
-            frame.write_parquet(target, compression="lz4", row_group_size=GROUP_ROWS)
+            frame.write_parquet(aside, compression="lz4", row_group_size=GROUP_ROWS)
+        path = f"{folder}/{aside.stem}-{_crc_of(aside):08x}.parquet"
+        target = f"{self.place(piece.table)}/{path}"
+        aside.rename(target)
         times = [name for name in TIMES if name in frame.columns]
         stats = {
             "numRecords": frame.height,
@@ -234,22 +247,43 @@ class Lake:
         return known.to_dicts()[0] if known.height else {}
 
     def digests(self, table: str) -> dict[Part, str]:
-        """The canonical digest of every partition: of its rows in order of origin, not of how they lie in files."""
-        return {part: digest_of(self.part(table, part)) for part in self.parts(table)}
+        """The canonical digest of every partition: of its rows in order of origin, not of how they lie in files.
+
+        One of which a file is gone or has other bytes than were written has what is wrong with it in the place of a digest.
+        """
+        return {part: self._damage(table, part) or digest_of(self.part(table, part)) for part in self.parts(table)}
+
+    def _damage(self, table: str, part: Part) -> str:
+        """What is wrong with a partition's files; "" where nothing is, or where they lie with somebody who proves them."""
+        for path in () if self.remote else self._files(table).filter(_is(part))["path"].to_list():
+            place, named = Path(f"{self.place(table)}/{path}"), NAMED.search(path)  # files of older releases say nothing
+            if not place.is_file():
+                return f"{place.name} is gone"
+            if named and _crc_of(place) != int(named[1], 16):
+                return f"{place.name} is not what was written"
+        return ""
 
     def query(self, sql: str) -> pl.DataFrame:
         """The answer to a SELECT over the tables, with `price`, `quantity`, `ts` and such in plain numbers beside the units.
 
-        Raises BadUse with the reason where it is no query.
+        Raises BadUse with the reason where it is no query of these tables alone: nothing is changed, no other file is read.
         """
         import polars as pl
 
         frames = {name: _plain(self.scan(name)) for name in TABLES if self._table(name) is not None}
+        expected = f"a SELECT over {', '.join(sorted(frames)) or 'no table yet'}"
+        bare = LITERAL.sub(" ", sql)
+        if bare.split(None, 1)[:1] and bare.split(None, 1)[0].strip("(").lower() not in ASKING:
+            raise BadUse("it is no question", where="the query", expected=expected)
+        if reads := READS.search(bare):
+            raise BadUse(f"{reads[1]} reads what is not in the lake", where="the query", expected=expected)
         try:
             return pl.SQLContext(frames).execute(sql, eager=True)
         except pl.exceptions.PolarsError as error:
-            have = ", ".join(sorted(frames)) or "no table yet"
-            raise BadUse(str(error).splitlines()[0], where="the query", expected=f"a SELECT over {have}") from error
+            what = str(error).splitlines()[0]
+            near = [close for word in QUOTED.findall(what)[:1] for close in get_close_matches(word, _words(frames), 2)]
+            todo = f"did you mean {' or '.join(near)}?" if near else ""
+            raise BadUse(what, where="the query", expected=expected, todo=todo) from error
 
     def _table(self, name: str) -> DeltaTable | None:
         from deltalake import DeltaTable
@@ -295,6 +329,20 @@ class Lake:
             **younger,
         )
         return found.with_columns(pl.col(name).fill_null(0) for name in GREW.get(table, ()))
+
+
+def _crc_of(path: Path) -> int:
+    """The crc32 of a file's bytes."""
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found = zlib.crc32(block, found)
+    return found
+
+
+def _words(frames: Mapping[str, pl.LazyFrame]) -> list[str]:
+    """What a query may name: tables and their columns."""
+    return sorted({*frames, *(name for frame in frames.values() for name in frame.collect_schema().names())})
 
 
 def digest_of(frame: pl.DataFrame) -> str:

@@ -2,6 +2,10 @@
 
     FOLDER/market/      the market log
     FOLDER/notes.json   what a tape's manifest would say beside the rows: first prices, depths of books, where it came from
+    FOLDER/sittings     where a later sitting of `data record` went on, a row number a line
+
+A segment of a recording ends where one of the log does or where a sitting did, so those of a sitting that has ended never change,
+whatever is recorded later: a store that took them in knows them again.
 
 So a backtest, a paper run or a replay takes a recording wherever it takes a tape, and rows keep the numbers a live journal
 gave them.
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +30,7 @@ from .marketlog import MANIFEST as MARKET_MANIFEST
 from .marketlog import MarketReader
 from .tape import FORMAT, Tape, TapeManifest, TapeSegment, names_of_kinds
 
-MARKET, NOTES = "market", "notes.json"
+MARKET, NOTES, SITTINGS = "market", "notes.json", "sittings"
 
 
 def is_recording(folder: Path) -> bool:
@@ -50,6 +55,25 @@ def read_notes(folder: Path) -> dict[str, Any]:
     return found
 
 
+def note_sitting(folder: Path, row: int) -> None:
+    """Writes down that a later sitting goes on with row `row`: before any of its rows."""
+    known = sittings_of(folder)
+    if row and row not in known:
+        files.write_whole(folder / SITTINGS, "".join(f"{number}\n" for number in (*known, row)).encode())
+
+
+def sittings_of(folder: Path) -> list[int]:
+    """The rows with which later sittings went on; [] where there was one. Raises Corrupt."""
+    path = folder / SITTINGS
+    try:
+        found = [int(line) for line in path.read_text("ascii").split()] if path.is_file() else []
+    except ValueError as error:
+        raise Corrupt(f"does not read as row numbers: {error}", where=str(path)) from error
+    if found != sorted(set(found)) or (found and found[0] <= 0):
+        raise Corrupt("row numbers that do not rise", where=str(path))
+    return found
+
+
 class Recording(Tape):
     """A market log with the face of a tape. Its hashes are over rows, made when asked for: a run may still be writing."""
 
@@ -59,13 +83,18 @@ class Recording(Tape):
         if manifest.pruned:
             raise BadData(f"retention removed its first {self._reader.first_row} rows", where=str(folder), expected="all of it")
         self._kept: tuple[int, Rows] = (-1, np.zeros(0, ROW))
-        segments, counts = [], np.zeros(128, np.int64)
+        self._places: list[tuple[int, int, int]] = []  # of each segment: the log's, from, to
+        segments, counts, sittings, before = [], np.zeros(128, np.int64), sittings_of(folder), 0
         for index in range(manifest.sealed + 1):
-            rows = self._reader.segment(index)
-            if len(rows):
+            whole = self._reader.segment(index)
+            cuts = [0, *(row - before for row in sittings if before < row < before + len(whole)), len(whole)]
+            for start, stop in pairwise(cuts) if len(whole) else ():
+                rows, name = whole[start:stop], f"{index:05d}.market" + (f"+{start}" if start else "")
                 counts += np.bincount(rows["kind"], minlength=128)
                 first, last = int(rows["ts_local"][0]), int(rows["ts_local"][-1])
-                segments.append(TapeSegment(file=f"{index:05d}.market", rows=len(rows), first_ts=first, last_ts=last, sha256=""))
+                segments.append(TapeSegment(file=name, rows=len(rows), first_ts=first, last_ts=last, sha256=""))
+                self._places.append((index, start, stop))
+            before += len(whole)
         described = TapeManifest(
             format=FORMAT, made_by=manifest.made_by, instruments=manifest.instruments, streams=manifest.streams,
             segments=segments, counts=names_of_kinds(counts.tolist()), notes=read_notes(folder),
@@ -87,9 +116,10 @@ class Recording(Tape):
         """The rows of one segment. Raises BadData where there is none."""
         if not 0 <= index < len(self.manifest.segments):
             raise BadData(f"segment {index} is not in this recording", where=str(self.folder))
-        if self._kept[0] != index:
-            self._kept = (index, self._reader.segment(index)[: self.manifest.segments[index].rows])
-        return self._kept[1]
+        place, start, stop = self._places[index]
+        if self._kept[0] != place:
+            self._kept = (place, self._reader.segment(place))
+        return self._kept[1][start:stop]
 
     def verify(self) -> None:
         """Proves every segment. Raises Corrupt."""
