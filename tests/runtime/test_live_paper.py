@@ -27,8 +27,7 @@ from tradewind.runtime.record import Recorded, record
 from tradewind.runtime.recorder import FRAME_NS, Recorder
 from tradewind.runtime.replay import Replayer
 from tradewind.storage import marketlog
-from tradewind.storage.recording import Recording
-from tradewind.storage.tape import Tape
+from tradewind.storage.recording import Recording, open_tape
 from tradewind.venues.kraken.adapter import KrakenAdapter
 
 from .campaign_live_kills import of_market
@@ -66,7 +65,7 @@ def over(tape: Path, out: Path) -> Result:
 
 
 def test_a_recording_holds_every_stream_numbered_without_holes(recorded: Recorded) -> None:
-    tape = Tape.open(recorded.folder)
+    tape = open_tape(recorded.folder)
     assert isinstance(tape, Recording)
     rows = np.concatenate(list(tape.segments()))
     assert len(rows) == recorded.rows == tape.rows

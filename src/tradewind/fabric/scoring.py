@@ -23,6 +23,7 @@ from tradewind.domain.rows import Rows, rows
 from tradewind.engine.compose import Composition, Machine
 from tradewind.engine.prelude import Prelude, Setup, StrategySetup
 from tradewind.engine.snapshot import State, fresh_state
+from tradewind.storage.recording import open_tape
 from tradewind.storage.tape import Tape
 
 from .faultlabels import KINDS, Label
@@ -241,7 +242,7 @@ def _curve(soft: Sequence[Match]) -> list[dict[str, Any]]:
 
 def score(tape: Path, labels: Sequence[Label], *, compiled: bool = True) -> dict[str, Any]:
     """Plays the tape and scores what was said of it."""
-    return scored(listen(Tape.open(tape), compiled=compiled), labels)
+    return scored(listen(open_tape(tape), compiled=compiled), labels)
 
 
 def alarms(heard: Heard, labels: Sequence[Label] = ()) -> Iterator[str]:

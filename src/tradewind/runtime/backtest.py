@@ -20,6 +20,7 @@ from tradewind.monitor import report
 from tradewind.monitor.parts import parts, whole
 from tradewind.monitor.statistics import statistics, to_builtins
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter, TapeReference
+from tradewind.storage.recording import open_tape
 from tradewind.storage.tape import Tape
 
 from . import trials
@@ -86,7 +87,7 @@ class Result(msgspec.Struct, kw_only=True):
 
 def backtest(options: BacktestOptions, loaded: Loaded, *, say: Say = lambda text: None) -> Result:
     """Runs the whole tape and writes journal and report into a new folder. Raises the errors of `domain.errors`."""
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     if tape.rows == 0:
         raise BadData("the tape is empty", where=str(options.tape), expected="at least one row", todo="import it again")
     made = plan(loaded, tape, options.think)

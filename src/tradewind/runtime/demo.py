@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,8 @@ from .options import DemoOptions
 from .planning import Plan, first_row_ts, plan
 from .recorder import Recorder
 from .session import Session, stretches
+from .view import FRAME_NS, Watch, view
 
-Watch = Callable[[Mapping[str, Any]], None]
-FRAME_NS = 100 * codes.MILLISECOND  # world time between two looks
 LIVELY = {"tempo": 30.0, "volatility": 1.5, "activity": 1.5}  # a short demo sees regimes that take hours in the real world
 TIMEFRAMES = ("1s", "5s", "1m")
 
@@ -129,39 +127,6 @@ def run_watched(tape: Tape, session: Session, recorder: Recorder, made: Plan, wa
             start = stop
     session.settle(tape.manifest.segments[-1].last_ts + codes.SECOND)
     return took
-
-
-def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
-    """What the live view shows: markets, strategies, account."""
-    s = session.state[0]
-    top, position = s["top"], s["fact"]["position"]
-    conditions = ("unavailable", "synced", "gap", "back-filling", "stale", "invalid")
-    markets = []
-    for i, x in enumerate(session.instruments):
-        scale = 10.0**x.price_exponent
-        held = position["quantity"][:, i].sum() / 10.0**x.quantity_exponent
-        markets.append(
-            {"market": x.name, "bid": f"{top['bid'][i] / scale:,.{x.price_exponent}f}",
-            "ask": f"{top['ask'][i] / scale:,.{x.price_exponent}f}",
-             "book": conditions[int(top["condition"][i])], "signal": f"{s['signal']['score'][i]:+.2f}", "position": f"{held:+.5f}"}
-        )  # fmt: skip
-    worths = session.worths()
-    strategies = [
-        {
-            "strategy": name,
-            "weight": f"{s['share']['weight'][k] / 1024:.2f}",
-            "open orders": int(position["n_open"][k].sum()),
-            "profit": f"{worths[k]:+,.2f}",
-        }
-        for k, name in enumerate(made.names)
-    ]
-    count = s["count"]
-    now = {
-        "time": f"{elapsed_ns / 1e9:.1f} s", "equity": f"{session.equity():,.2f} {session.setup.reporting}",
-        "rows": f"{session.rows:,}", "orders": int(count["submits"]), "fills": int(count["fills"]),
-        "refused": int(count["refused"]), "quarantined": int(count["verdicts"]), "machine": session.machine.hash,
-    }  # fmt: skip
-    return {"": [now], "markets": markets, "strategies": strategies}
 
 
 def run_live_demo(options: DemoOptions, loaded: Loaded, *, say: Say = lambda text: None, watch: Watch = lambda state: None) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,7 +26,6 @@ from tradewind.storage.tape import FORMAT, Tape, TapeManifest
 
 from .backtest import Result, Say, conclude, durability, is_cold
 from .config import Loaded
-from .demo import view
 from .live_rows import Ends, LiveRows, Opening, go_on
 from .live_source import Choice, Opened, opened, same_as
 from .logged import Keeping, LoggedRun
@@ -38,8 +36,8 @@ from .record import Running, notes_of, stream
 from .recorder import Recorder
 from .recovery import NOWHERE, place_of, recorded_rows
 from .session import Session
+from .view import Watch, view
 
-Watch = Callable[[Mapping[str, Any]], None]
 PRICES_S = 15.0  # how long a new run waits for a first price of every instrument
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
@@ -19,19 +17,18 @@ from tradewind.domain.rows import Rows, words
 from tradewind.engine.compose import Machine
 from tradewind.engine.prelude import Prelude
 from tradewind.storage.journal import JournalReader, JournalWriter
+from tradewind.storage.recording import open_tape
 from tradewind.storage.tape import Tape
 
 from .backtest import Result, Say, conclude, durability, header
 from .config import Loaded
-from .demo import view
 from .options import PaperOptions
 from .planning import Plan, first_row_ts, plan, plan_of
 from .recorder import Recorder
 from .recovery import Place, Resumed, announce, recorded_rows, take_up, upgraded
 from .session import Session, stretches
+from .view import FRAME_NS, Watch, view
 
-Watch = Callable[[Mapping[str, Any]], None]
-FRAME_NS = 100 * codes.MILLISECOND
 RUN = "paper"
 
 
@@ -39,7 +36,7 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
     """Runs, or takes up again, the paper run over a tape of the output folder. Raises BadUse where no tape is named."""
     if options.tape is None:
         raise BadUse("no tape is named", where="--tape", expected="a tape or a recording", todo="`live_paper` takes live feeds")
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     folder = Path(loaded.config.run.out) / RUN
     journal = folder / "journal"
     if (journal / "journal.json").exists() and not stillborn(journal):

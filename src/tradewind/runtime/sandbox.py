@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from tradewind.domain.errors import BadUse
-from tradewind.storage.tape import Tape
+from tradewind.storage.recording import open_tape
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.reel import Reel
 from tradewind.venues.emulators.replay import Recording
@@ -69,7 +69,7 @@ async def _serve(
 def _recording(options: SandboxOptions) -> Recording | None:
     if options.tape is None:
         return None
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     return Recording(instruments=tape.manifest.instruments, segments=tape.segments())
 
 

@@ -29,6 +29,7 @@ from tradewind.engine.compose import Machine, is_plain, straight
 from tradewind.engine.prelude import COMMON, Prelude, Setup
 from tradewind.engine.snapshot import fresh_state, fresh_venue, restore
 from tradewind.monitor import estimators
+from tradewind.storage.recording import open_tape
 from tradewind.storage.tape import Tape
 
 from . import crowd, trials
@@ -245,7 +246,7 @@ def grid_of(axes: Sequence[str]) -> list[dict[str, float]]:
 
 def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None) -> Sweep:
     """Plays every point over the tape, adds each to the trials, and gives them all. Raises the errors of `domain.errors`."""
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     if tape.rows == 0:
         raise BadData("the tape is empty", where=str(options.tape), expected="at least one row", todo="import it again")
     grid = grid_of(options.grid)

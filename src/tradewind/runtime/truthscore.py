@@ -7,7 +7,7 @@ from typing import Any
 
 from tradewind.fabric import planting, scoring
 from tradewind.fabric.faultlabels import read_labels, world_labels, write_labels
-from tradewind.storage.tape import Tape
+from tradewind.storage.recording import open_tape
 
 from .options import TruthPlantOptions, TruthScoreOptions
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 def score(options: TruthScoreOptions, *, say: Say = lambda text: None) -> dict[str, Any]:
     """The figures of `scoring.scored`. Without a file of faults everything told is a false alarm: that is a clean day's score."""
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     labels = read_labels(options.faults, tape.manifest.instruments) if options.faults is not None else []
     say(f"{tape.rows:,} rows, {len(labels)} labels")
     heard = scoring.listen(tape)
@@ -27,7 +27,7 @@ def score(options: TruthScoreOptions, *, say: Say = lambda text: None) -> dict[s
 
 def plant(options: TruthPlantOptions, *, say: Say = lambda text: None) -> dict[str, Any]:
     """A copy of the tape with faults, and FAULTS beside it. Faults a seeded world made of its own are labelled too."""
-    tape = Tape.open(options.tape)
+    tape = open_tape(options.tape)
     labels = planting.plant(tape, options.out, seed=options.seed, every_s=options.every, kinds=options.kind)
     labels += world_labels(tape.manifest.notes.get("faults") or [])
     write_labels(options.faults, labels)

@@ -34,9 +34,9 @@ def verify(options: VerifyOptions, say: Callable[[str], None] = lambda line: Non
     folder = options.folder
     say(f"reading {folder}")
     if (folder / TAPE).exists():
-        from tradewind.storage.tape import Tape
+        from tradewind.storage.recording import open_tape
 
-        tape = Tape.open(folder)
+        tape = open_tape(folder)
         tape.verify()
         return Verified(True, "tape", tape.rows, len(tape.manifest.segments), tape.digest)
     from tradewind.storage import journal

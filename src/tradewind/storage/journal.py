@@ -35,6 +35,7 @@ from tradewind.domain.rows import ROW, ROW_BYTES, Rows
 from . import batch as layout
 from . import files
 from .batch import MOST_ROWS, Batch, Place, Sealer
+from .recording import open_tape
 from .tape import Tape, TapeSegment
 from .window import Window
 
@@ -61,7 +62,7 @@ class TapeReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def open(self, folder: Path | str | None = None) -> Tape:
         """The tape, at `folder` where it was moved. Raises BadUse where it is missing, BadData where it is another one."""
-        tape = Tape.open(folder or self.path)
+        tape = open_tape(folder or self.path)
         if self.digest and tape.digest != self.digest:
             raise BadData("another tape than this journal was made from", where=str(tape.folder), expected=f"digest {self.digest}")
         return tape

@@ -28,7 +28,7 @@ from tradewind.domain.rows import ROW, Rows
 from . import files
 from .marketlog import MANIFEST as MARKET_MANIFEST
 from .marketlog import MarketReader
-from .tape import FORMAT, Tape, TapeManifest, TapeSegment, names_of_kinds
+from .tape import FORMAT, MANIFEST, Tape, TapeManifest, TapeSegment, names_of_kinds
 
 MARKET, NOTES, SITTINGS = "market", "notes.json", "sittings"
 
@@ -124,3 +124,9 @@ class Recording(Tape):
     def verify(self) -> None:
         """Proves every segment. Raises Corrupt."""
         self._reader.verify()
+
+
+def open_tape(folder: Path | str) -> Tape:
+    """The tape or recording at `folder`. Raises BadUse, BadData, Corrupt."""
+    folder = Path(folder)
+    return Recording(folder) if is_recording(folder) and not (folder / MANIFEST).is_file() else Tape.open(folder)

@@ -255,10 +255,6 @@ class Tape:
         folder = Path(folder)
         path = folder / MANIFEST
         if not path.is_file():
-            from .recording import Recording, is_recording
-
-            if is_recording(folder):
-                return Recording(folder)
             raise BadUse("no tape.json here", where=str(folder), expected="a folder made by `tradewind import`")
         with files.disk_errors(path):
             text = path.read_bytes()

@@ -5,7 +5,8 @@ Reading order: schema (every key, once), units (how a value is read), load (the 
 """
 
 from .checks import Declared, Parameter, check_venues, instruments_of, refuse_unknown, selected, unknown_name
-from .load import FILE_NAME, Loaded, Override, load
+from .load import FILE_NAME, Override, load
+from .loaded import Loaded
 from .schema import KINDS, Config, Journal, Risk, Run, Selector, Strategy, Timeframes, Truth, Venue
 from .units import Money, Size
 

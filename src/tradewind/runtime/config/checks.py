@@ -6,19 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tradewind.domain.codes import TIMEFRAME_NAMES
 from tradewind.domain.errors import BadUse
 
+from .loaded import Loaded
 from .schema import KINDS, Strategy
 from .units import Money, plain
 from .walk import dotted
-
-if TYPE_CHECKING:
-    from .load import Loaded
 
 
 class Parameter(msgspec.Struct, frozen=True):

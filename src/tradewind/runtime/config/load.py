@@ -20,6 +20,7 @@ from tradewind.domain.errors import BadUse
 
 from . import checks
 from .lines import key_lines, line_of
+from .loaded import Loaded
 from .schema import Config, Strategy, Venue
 from .units import Wrong, shown
 from .walk import ROOT, Leaf, Named, Node, Path, Section, children, dotted
@@ -44,28 +45,6 @@ class Override(msgspec.Struct, frozen=True):
     key: str
     value: str
     option: str
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """A configuration and where each value came from (keys are dotted paths; "default" otherwise)."""
-
-    config: Config
-    origins: dict[str, str]
-    file: str | None
-
-    def origin(self, key: str) -> str:
-        """Where the value of `key` came from."""
-        return self.origins.get(key, "default")
-
-    def python_file(self, strategy: str) -> File | None:
-        """The file of a `python:` strategy, relative to the configuration file as written; None for one that ships."""
-        kind = self.config.strategies[strategy].kind
-        folder = File(self.file).parent if self.file else File()
-        return folder / kind.removeprefix("python:") if kind.startswith("python:") else None
-
-    def bad(self, key: str, what: str, *, expected: str = "", todo: str = "") -> BadUse:
-        """An error about the value of `key`, naming its file and line, variable or option."""
-        return BadUse(what, where=f"{self.origin(key)}, key {key}", expected=expected, todo=todo)
 
 
 def load(
