@@ -105,6 +105,17 @@ def test_silence_makes_stale_and_any_message_ends_it() -> None:
     assert int(stage.s["group"]["voters"][0]) == 3
 
 
+def test_a_lone_source_is_told_stale_at_the_last_look_before_its_time_is_up() -> None:
+    stage = Stage(instruments("a:BTC/USD"))
+    told: list[tuple[int, int]] = []
+    for second in range(24):  # long enough for full trust and quality, so that a look would change nothing but for silence
+        stage.at(second + 0.5)
+        told += verdicts(stage.feed(joined(stage.snapshot(0, 50_000.0))))
+    assert told == []
+    silent = [verdicts(stage.wait(1)) for _ in range(12)]
+    assert [k for k, said in enumerate(silent) if said == [(0, reasons.STALE_FEED)]] == [9]  # 9.5 s: at the next look it is 10.5 s
+
+
 def announcement(stage: Stage, i: int, channel: int, value: int) -> Rows:
     row = rows(1)
     row["kind"], row["marks"], row["instrument"], row["source"] = codes.STREAM, codes.WHOLE, i, 3 * i + channel

@@ -96,7 +96,10 @@ def crossed(s: Any, i: int, out: Any) -> bool:
 
 @called
 def confirmed(s: Any, i: int, mid: float) -> bool:
-    """Whether a jump is real: somebody else stands there, and no more stayed behind; or, alone, it stood long enough."""
+    """Whether a jump is real: somebody else stands there, and no more stayed behind; or, alone, it stood long enough.
+
+    Alone a currency still has a witness: what its pairs imply it to be worth (renewed once a second).
+    """
     top = s.top[i]
     trust = s.trust[i]
     jump = trust.jump_bp * 1e-4
@@ -123,6 +126,11 @@ def confirmed(s: Any, i: int, mid: float) -> bool:
             behind += 1
     if others > 0:
         return there >= max(behind, 1)
+    if g.implied > 0.0:  # no other source, but pairs quoted in it: they say where it stands
+        if abs(g.implied - mid * scale) <= jump * mid * scale:
+            return True
+        if abs(g.implied - top.mid * scale) <= jump * top.mid * scale:
+            return False
     if siblings > 0:
         return True
     if top.suspect == IMPOSSIBLE_JUMP and abs(mid - trust.doubted) <= jump * trust.doubted:

@@ -386,9 +386,12 @@ def median_of(g: Any, n: int) -> float:
 
 @called
 def scattered(g: Any) -> float:
-    """The median distance of the votes from the reference, a ratio; 0 where there are fewer than three. Spends the weights."""
+    """The median distance of the votes from the reference, a ratio; 0 where fewer than three venues vote. Spends the weights.
+
+    Two venues and a habit do not scatter: one of the two lies, or both are right, and neither may widen the limit.
+    """
     n = g.voters
-    if n < 3:
+    if n < 3 or (n == 3 and min(min(g.voice[0], g.voice[1]), g.voice[2]) < 0):
         return 0.0
     for k in range(n):
         x = abs(g.vote[k] - g.reference) / g.reference

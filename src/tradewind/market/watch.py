@@ -60,7 +60,7 @@ def calm(s: Any, i: int) -> bool:
     """Whether one source is: whole touch, full quality, nothing told."""
     trust = s.trust[i]
     well = trust.quality == LONE_QUALITY and trust.score > SURE and trust.told == 0
-    return well and s.clock.now - s.top[i].ts <= trust.patience_ns and consensus.alone(s, i)
+    return well and s.clock.now - s.top[i].ts <= trust.patience_ns - LOOK_NS and consensus.alone(s, i)  # as `age` counts
 
 
 @called
@@ -211,12 +211,13 @@ def wicks(s: Any, i: int, out: Any) -> None:
     most = max(WICK_SHARE * float(s.fact.rule[i, JUMP_BP]), s.trust[i].reach) * 1e-4
     high = float(b.c_high)
     low = float(b.c_low)
-    top = high > (1.0 + most) * float(max(b.c_open, b.c_close))
-    if top or low * (1.0 + most) < float(min(b.c_open, b.c_close)):
-        for side in range(2):
+    above = high > (1.0 + most) * float(max(b.c_open, b.c_close))
+    below = low * (1.0 + most) < float(min(b.c_open, b.c_close))
+    if above or below:
+        for side in range(2):  # each by itself: a high that others saw excuses no low
             x = high / float(b.c_close) - 1.0 if side == 0 else 1.0 - low / float(b.c_close)
             witnessed = seen_elsewhere(s, i, side)
-            if witnessed >= 0.0 and top == (side == 0) and x > witnessed + 0.5 * most:
+            if witnessed >= 0.0 and (above if side == 0 else below) and x > witnessed + 0.5 * most:
                 tell_touch(s, i, LONG_WICK, x * 1e4, (witnessed + 0.5 * most) * 1e4, out)
 
 
