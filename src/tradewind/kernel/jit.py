@@ -75,11 +75,13 @@ def _njit(function: F, options: dict[str, Any]) -> F:
         # Numba formats the argument types of every pass of every function for its event log, listened to or not. The state
         # is a record of some five hundred nested fields: formatting it took nine tenths of the compile time.
         Record.__repr__ = _short_repr  # type: ignore[method-assign]
-    from .pipeline import EntryCompiler, RoomCompiler
+    from .pipeline import EntryCompiler, RoomCompiler, widened
 
     compiler = EntryCompiler if "cache" in options else RoomCompiler
-    wrapped: F = numba.njit(**options, pipeline_class=compiler)(function)
-    return wrapped
+    wrapped = numba.njit(**options, pipeline_class=compiler)(function)
+    widened(wrapped._compiler)
+    made: F = wrapped
+    return made
 
 
 def _short_repr(record: Any) -> str:

@@ -17,10 +17,13 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes, NativeLowering
+from numba.core.types.misc import unliteral
 from numba.np import arrayobj
 
 from . import stages
 from .tagged import TaggedLower
+
+NARROW = (types.int8, types.int16, types.int32)
 
 
 class _NoEnvironments:
@@ -88,6 +91,22 @@ class EntryLibrary(JITCodeLibrary):  # type: ignore[misc]
         stages.tell(stages.OPTIMISING)
         super()._optimize_final_module()
         stages.tell(stages.GENERATING)
+
+
+def widened(compiler: Any) -> None:
+    """Makes a function be compiled once, and not once for every constant it is called with.
+
+    Constants still reach the rooms they are inlined into: as values, which LLVM folds, not as types. Whole numbers read from a
+    row's narrow fields arrive as int64, which is what any sum with them would be.
+    """
+    folded = compiler.fold_argument_types
+
+    def fold(*arguments: Any) -> tuple[Any, tuple[Any, ...]]:
+        signature, kinds = folded(*arguments)
+        plain = (unliteral(kind) for kind in kinds)
+        return signature, tuple(types.int64 if kind in NARROW else kind for kind in plain)
+
+    compiler.fold_argument_types = fold
 
 
 def closure(libraries: list[Any]) -> list[Any]:
