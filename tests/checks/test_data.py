@@ -17,6 +17,7 @@ from tradewind.domain.errors import BadData, BadUse
 from tradewind.fabric import ingest, observations, series
 from tradewind.fabric.observations import Observation
 from tradewind.runtime.check import check
+from tradewind.runtime.doctor import _unconfirmed
 from tradewind.runtime.options import CheckOptions
 from tradewind.venues.adapter import Answer, Ask
 
@@ -37,6 +38,9 @@ def test_the_worked_example_passes_by_its_entry_point(moodring: str) -> None:
     assert found["ok"], [one for one in found["checks"] if not one["ok"]]
     assert [one["name"] for one in found["checks"]] == [test.__name__ for test in data.TESTS]
     assert found["guesses"] == ["publication", "url"]
+    listed = [one.name for one in _unconfirmed()]
+    assert any(name.startswith(f"data:{moodring}: ") for name in listed), "doctor lists what a package takes for granted"
+    assert "data:gone: plug-in" in listed, "and the package that cannot be loaded"
 
 
 def test_what_is_not_there_is_told(moodring: str) -> None:

@@ -95,9 +95,11 @@ def test_an_amount_that_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"linear": False, "symbol": "BTC/USD:BTC"}, "not settled in its quote asset"),
-        ({"swap": False, "type": "future"}, "a future"),
+        ({"linear": False, "symbol": "BTC/USD:ETH"}, "settled in a third asset"),
+        ({"linear": False, "inverse": True, "contractSize": None}, "inverse contract of no known size"),
         ({"swap": False, "type": "option", "base": None}, "option"),
+        ({"swap": False, "future": True, "type": "future"}, "a future of no known end"),
+        ({"swap": False, "future": True, "type": "future", "symbol": "BTC/USDT:USDT-2609"}, "a future of no known end"),
         ({"contractSize": 0.01}, "does not know its steps exactly"),
         ({"contractSize": Told("0")}, "does not know its steps exactly"),
         ({"precision": {"price": None, "amount": None}}, "does not know its steps exactly"),
@@ -107,6 +109,41 @@ def test_an_amount_that_is_no_number_is_refused() -> None:
 def test_what_is_not_bridged_says_why(changes: dict[str, Any], why: str) -> None:
     (one,) = told(Exchange(market(**changes)), "/markets")
     assert one.kind == "" and why in one.why
+
+
+def test_an_inverse_contract_counts_its_quote_asset() -> None:
+    made = Exchange(market(symbol="BTC/USD:BTC", quote="USD", linear=False, inverse=True, contractSize=Told("100"),
+                           precision={"price": Told("0.1"), "amount": Told("1")}, limits={"amount": {"min": Told("1")}}),
+                    able=("fetchOrderBook", "fetchTrades", "fetchOHLCV"))  # fmt: skip
+    (one,) = told(made, "/markets")
+    assert (one.kind, one.dated, one.amount_step, one.least_amount) == ("inverse", "", "100", "100")
+    assert told(made, "/book", symbol="BTC/USD:BTC").bids == [("60000.1", "1200")], "12 contracts of 100 USD"
+    with pytest.raises(NotSupported, match="nobody says whether"):
+        told(made, "/candles", symbol="BTC/USD:BTC", timeframe="1m", since="0", until="1")
+
+
+def test_a_dated_future_says_when_it_ends() -> None:
+    made = Exchange(market(swap=False, future=True, type="future", symbol="BTC/USDT:USDT-260925"))
+    (one,) = told(made, "/markets")
+    assert (one.kind, one.base, one.dated, one.why) == ("linear", "BTC", "260925", "")
+
+
+def test_marks_are_told_as_far_as_the_venue_tells_them() -> None:
+    made = Exchange(market(), able=("fetchFundingRate",))
+    answers = iter([
+        {"timestamp": 5, "markPrice": Told("60000.15"), "indexPrice": Told("60001"), "fundingRate": Told("0.0001"),
+         "fundingTimestamp": 9},
+        {"timestamp": None, "markPrice": None, "fundingRate": Told("-0.5e-3"), "nextFundingTimestamp": 7},
+    ])  # fmt: skip
+
+    async def fetch(symbol: str) -> Any:
+        return next(answers)
+
+    made.fetch_funding_rate = fetch  # type: ignore[attr-defined]
+    found = [told(made, "/marks", symbol="BTC/USDT:USDT") for _ in range(2)]
+    assert [(one.ts, one.mark, one.index, one.rate, one.next) for one in found] == [
+        (5, "60000.15", "60001", "0.0001", 9), (0, "", "", "-0.5e-3", 7),
+    ]  # fmt: skip
 
 
 def test_whole_contracts_and_spot_pairs_stay_as_they_are() -> None:

@@ -150,6 +150,7 @@ class Prelude:
             self._strategy(k, strategy)
         for k, strategy in enumerate(self.setup.strategies):
             for i in strategy.instruments:
+                cost_ratio(self.setup.instruments[i])  # what has no cost is heard and never traded: it raises
                 self._add(codes.RIGHT, strategy=k, instrument=i, value=1)
         return np.array(self._rows, ROW)
 
@@ -162,7 +163,8 @@ class Prelude:
 
     def _rules(self, i: int, x: Instrument) -> None:
         s = self.setup
-        num, den = cost_ratio(x)
+        heard_alone = x.payoff == codes.INVERSE
+        num, den = (1, 1) if heard_alone else cost_ratio(x)
         rules = {
             layout.VENUE: self.names.venue(x.venue), layout.BASE: self.names.asset(x.base),
             layout.QUOTE_ASSET: self.names.asset(x.quote),
@@ -177,7 +179,8 @@ class Prelude:
             layout.BOOK_DEPTH: s.book_depths.get(x.symbol, 0),
         }  # fmt: skip
         unusual = {
-            layout.DEMOTION: max(codes.GRADE_A - x.grade_cap, 0), layout.TRADING_STATUS: x.status,
+            layout.DEMOTION: max(codes.GRADE_A - x.grade_cap, 0),
+            layout.TRADING_STATUS: x.status or codes.STATUS_CANCEL_ONLY * heard_alone,
             layout.PEGGED: int(self._is_pegged(x.base)) + 2 * int(self._is_pegged(x.quote)),
         }  # fmt: skip
         for ref, value in {**rules, **{ref: value for ref, value in unusual.items() if value}}.items():

@@ -26,6 +26,7 @@ SCHEME = "ccxt"
 TIMEOUT_MS = 10_000
 BAN_S = 60  # where a ban does not say how long it is
 BANS = (418, 429)
+BINANCES = {"binanceusdm": "linear", "binancecoinm": "inverse"}
 WAITING = 503  # also says how long to wait, without being a ban
 
 heard_answer: ContextVar[list[tuple[int, dict[str, str]]] | None] = ContextVar("heard_answer", default=None)
@@ -238,7 +239,8 @@ def _moved(made: Any, hosts: Hosts) -> None:
     """The same paths at other hosts: an emulator, which has no margin, no currencies and one sort of market."""
     made.urls["api"] = _with_hosts(made.urls["api"], hosts)
     if hosts.exchange.startswith("binance"):
-        made.options["fetchMarkets"] = {"types": ["linear" if hosts.exchange == "binanceusdm" else "spot"]}
+        sort = next((sort for name, sort in BINANCES.items() if hosts.exchange.startswith(name)), "spot")
+        made.options["fetchMarkets"] = {"types": [sort]}
         made.options["fetchMargins"] = made.has["fetchCurrencies"] = False
 
 

@@ -109,7 +109,10 @@ class Feed:
         self._number = 0
 
     def _is_told(self, topic: Topic) -> bool:
-        """Whether the venue tells it of this instrument at all: open interest is of contracts."""
+        """Whether the venue tells it of this instrument at all: open interest is of contracts, marks that are asked for too."""
+        if topic.channel in (MARK, FUNDING):
+            asked = getattr(self.adapter, "ask_marks", None)
+            return asked is None or asked(topic) is not None
         asked = getattr(self.adapter, "ask_open_interest", None)
         return topic.channel != OPEN_INTEREST or (asked is not None and asked(topic) is not None)
 
@@ -161,7 +164,7 @@ class Feed:
                 group.create_task(self._clock())
                 group.create_task(polling.poll(self))
                 group.create_task(polling.refresh_rules(self))
-                group.create_task(polling.interest(self))
+                group.create_task(polling.derivatives(self))
                 group.create_task(comparing.compare(self))
         finally:
             await self.stop()

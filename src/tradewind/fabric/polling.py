@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tradewind.domain import codes, layout
 from tradewind.domain import reasons as why
 from tradewind.domain.errors import BadData, TradewindError
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows, rows
-from tradewind.venues.adapter import DEPTH, OPEN_INTEREST, TRADE, Answer
+from tradewind.venues.adapter import DEPTH, FUNDING, MARK, OPEN_INTEREST, QUOTE, TRADE, Answer, Topic
 
 from . import history
 from .lanes import BarLane, Lane
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 RULES = (("tick", layout.TICK), ("lot", layout.LOT), ("min_quantity", layout.MIN_QUANTITY), ("min_notional", layout.MIN_NOTIONAL))
 CLOSED = (codes.STATUS_HALT, codes.STATUS_DELISTED)  # what still comes then is not the market
 RETELL_S = 2.0
-INTEREST_S = 60.0
+INTEREST_S, MARKS_S = 60.0, 10.0
 
 
 async def poll(feed: Feed) -> None:
@@ -50,16 +52,38 @@ async def _poll_one(feed: Feed, lane: Lane) -> None:
             return
         snapshot["marks"] |= codes.SYNTHETIC
         snapshot["marks"][0] |= codes.RESYNC
-        lane.counts.received += 1
-        lane.counts.processed += 1
-        _polled(lane)
-        feed.desk.again(snapshot)
+        _tell_polled(feed, lane, snapshot)
+        quotes = next((x for x in feed.lanes if x.topic == Topic(QUOTE, lane.topic.instrument)), None)
+        if quotes is not None and len(touch := touch_of(snapshot, quotes.source)):
+            _tell_polled(feed, quotes, touch)
         feed.desk.flush()
     elif not lane.filling and (_ended(feed, lane) if isinstance(lane, BarLane) else _begun(feed, lane)):
         lane.filling = True
         await history.fill(feed, lane)
         _polled(lane)
         feed.desk.flush()
+
+
+def _tell_polled(feed: Feed, lane: Lane, rows: Rows) -> None:
+    """One message that came by request, on a stream that stands at a lower grade for it."""
+    lane.counts.received += 1
+    lane.counts.processed += 1
+    _polled(lane)
+    feed.desk.again(rows)
+
+
+def touch_of(book: Rows, source: int) -> Rows:
+    """The best bid and ask of a whole book as a quote of stream `source`; no row where a side is empty."""
+    levels = book[book["quantity"] > 0]
+    bids, asks = (levels[levels["side"] == side] for side in (codes.BUY, codes.SELL))
+    if not (len(bids) and len(asks)):
+        return rows(0)
+    best = np.stack([bids[np.argmax(bids["price"])], asks[np.argmin(asks["price"])]])
+    best["kind"], best["source"], best["marks"] = codes.QUOTE, source, codes.SYNTHETIC
+    best["marks"][0] |= codes.FIRST
+    best["marks"][1] |= codes.LAST
+    best["value"] = best["ref"] = 0
+    return best
 
 
 def _begun(feed: Feed, lane: Lane) -> bool:
@@ -81,29 +105,36 @@ def _ended(feed: Feed, lane: BarLane) -> bool:
     return now - lane.last_ts >= step
 
 
-async def interest(feed: Feed) -> None:
-    """Open interest, which no venue streams: once a minute, where it is followed and the venue tells it."""
-    lanes = [lane for lane in feed.lanes if lane.topic.channel == OPEN_INTEREST]
-    asked = getattr(feed.adapter, "ask_open_interest", None)
-    while lanes and asked is not None:
-        for lane in lanes:
+async def derivatives(feed: Feed) -> None:
+    """What is asked of contracts again and again: open interest, which no venue streams; marks and funding where they are not."""
+    async with asyncio.TaskGroup() as group:
+        for channels, what, every_s in (((OPEN_INTEREST,), "open_interest", INTEREST_S), ((MARK, FUNDING), "marks", MARKS_S)):
+            lanes = [lane for lane in feed.lanes if lane.topic.channel in channels]
+            if lanes and hasattr(feed.adapter, f"ask_{what}"):
+                group.create_task(_again(feed, lanes, what, every_s))
+
+
+async def _again(feed: Feed, lanes: list[Lane], what: str, every_s: float) -> None:
+    """One request an instrument, again and again; its rows go to the lanes of their sources."""
+    adapter: Any = feed.adapter
+    of_instrument: dict[int, list[Lane]] = {}
+    for lane in lanes:
+        of_instrument.setdefault(lane.topic.instrument, []).append(lane)
+    while True:
+        for mine in of_instrument.values():
             try:
-                await _interest_of(feed, lane)
+                ask = getattr(adapter, f"ask_{what}")(mine[0].topic)
+                told = getattr(adapter, f"read_{what}")(mine[0].topic, await history.asked(feed, ask))
+                told["ts_local"] = feed.desk.stamp()
+                for lane in mine:
+                    if len(part := told[told["source"] == lane.source]):
+                        lane.take(part)
             except TradewindError as error:
                 feed.note(error)
-                lane.tell(why.WENT_SILENT)
+                for lane in mine:
+                    lane.tell(why.WENT_SILENT)
         feed.desk.flush()
-        await asyncio.sleep(INTEREST_S)
-
-
-async def _interest_of(feed: Feed, lane: Lane) -> None:
-    adapter: Any = feed.adapter
-    ask = adapter.ask_open_interest(lane.topic)
-    if ask is None:
-        return
-    told = adapter.read_open_interest(lane.topic, await history.asked(feed, ask))
-    told["ts_local"] = feed.desk.stamp()
-    lane.take(told)
+        await asyncio.sleep(every_s)
 
 
 def _polled(lane: Lane) -> None:

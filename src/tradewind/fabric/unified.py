@@ -17,6 +17,7 @@ Query = dict[str, str]
 
 
 MAKERS = ("coinbase", "coinbaseadvanced")  # ccxt hands on the side these venues tell, which is the maker's
+DAY_DIGITS = 6  # YYMMDD
 OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 _EXACT = Context(prec=100, traps=[Inexact, InvalidOperation])
 
@@ -35,10 +36,10 @@ def _listed(one: Any, mode: int) -> wire.Listed:
             price, amount = (_step(one["precision"].get(name), mode) for name in ("price", "amount"))
             limits = one.get("limits") or {}
             least, cost = (_text((limits.get(name) or {}).get("min")) for name in ("amount", "cost"))
-            kind = "spot" if one.get("spot") else "linear"
+            kind = "spot" if one.get("spot") else "linear" if one.get("linear") else "inverse"
             return wire.Listed(
                 symbol, base, quote, kind, price, times(amount, size), times(least, size) if least else "", cost,
-                _fee(one.get("maker")), _fee(one.get("taker")), one.get("active") is not False,
+                _fee(one.get("maker")), _fee(one.get("taker")), one.get("active") is not False, _day_of(one),
             )  # fmt: skip
     except (BadData, KeyError, AttributeError, TypeError):
         why = "ccxt does not know its steps exactly"
@@ -46,16 +47,26 @@ def _listed(one: Any, mode: int) -> wire.Listed:
 
 
 def _stranger(one: Any) -> str:
-    """Why a market is of no sort that can be bridged; "" for a spot pair or a linear perpetual."""
+    """Why a market is of no sort that can be bridged; "" for a spot pair, a perpetual, a dated future."""
     if one.get("spot"):
         return ""
-    if not one.get("swap"):
-        return f"a {one.get('type') or 'market of no known sort'}: only spot pairs and linear perpetuals are bridged"
-    return "" if one.get("linear") else "not settled in its quote asset: only linear perpetuals are bridged"
+    if not (one.get("swap") or one.get("future")):
+        return f"a {one.get('type') or 'market of no known sort'}: only spot pairs, perpetuals and futures are bridged"
+    if not (one.get("linear") or one.get("inverse")):
+        return "settled in a third asset: only linear and inverse contracts are bridged"
+    if one.get("inverse") and one.get("contractSize") is None:
+        return "an inverse contract of no known size"
+    return "a future of no known end" if one.get("future") and not _day_of(one) else ""
+
+
+def _day_of(one: Any) -> str:
+    """The day a dated future ends, as its symbol tells it behind the last dash; "" for what does not end."""
+    day = str(one["symbol"]).rpartition("-")[2] if one.get("future") else ""
+    return day if len(day) == DAY_DIGITS and day.isascii() and day.isdigit() else ""
 
 
 def contract_of(one: Any) -> Decimal | None:
-    """How much of the base asset a contract is; None where amounts are of the asset itself. Raises BadData."""
+    """How much of the base asset (an inverse contract: of the quote asset) a contract is; None for 1. Raises BadData."""
     size = one.get("contractSize")
     if one.get("spot") or size is None:
         return None
@@ -74,7 +85,7 @@ def size_of(made: Any, symbol: str) -> Decimal | None:
 
 
 def times(text: str, size: Decimal | None) -> str:
-    """An amount of contracts as one of the base asset, exactly. Raises BadData."""
+    """An amount of contracts as one of the asset they count, exactly. Raises BadData."""
     if size is None:
         return text
     try:
@@ -130,9 +141,9 @@ def able(made: Any, method: str) -> None:
         raise library().NotSupported(f"ccxt {library().__version__} has no {method} for {made.id}")
 
 
-def _of_units(made: Any, symbol: str, what: str) -> None:
+def of_units(made: Any, symbol: str, what: str) -> None:
     """Raises NotSupported for what venues count in contracts, in base or in quote, each as it likes."""
-    if size_of(made, symbol) is not None:
+    if size_of(made, symbol) is not None or made.markets[symbol].get("inverse"):
         raise library().NotSupported(f"{what} of {symbol}: nobody says whether they count contracts of it or units")
 
 
@@ -156,7 +167,7 @@ async def _candles(made: Any, query: Query) -> wire.Candles:
     """Those that begin in [since, until)."""
     able(made, "fetchOHLCV")
     symbol, timeframe, since, until = query["symbol"], query["timeframe"], int(query["since"]), int(query["until"])
-    _of_units(made, symbol, "candles")
+    of_units(made, symbol, "candles")
     if made.timeframes and timeframe not in made.timeframes:
         raise library().NotSupported(f"{made.id} has no candles of {timeframe}, but of {', '.join(made.timeframes)}")
     step = int(timeframe[:-1]) * MS_OF[timeframe[-1]]
@@ -167,9 +178,17 @@ async def _candles(made: Any, query: Query) -> wire.Candles:
 
 async def _interest(made: Any, query: Query) -> wire.Interest:
     able(made, "fetchOpenInterest")
-    _of_units(made, query["symbol"], "open contracts")
+    of_units(made, query["symbol"], "open contracts")
     told = await made.fetch_open_interest(query["symbol"])
     return wire.Interest(int(told["timestamp"] or 0), plain(told["openInterestAmount"]))
+
+
+async def _marks(made: Any, query: Query) -> wire.Marks:
+    able(made, "fetchFundingRate")
+    told = await made.fetch_funding_rate(query["symbol"])
+    mark, index, rate = (_text(told.get(name)) for name in ("markPrice", "indexPrice", "fundingRate"))
+    due = told.get("fundingTimestamp") or told.get("nextFundingTimestamp") or 0
+    return wire.Marks(int(told.get("timestamp") or 0), mark, index, rate, int(due))
 
 
 async def _time(made: Any, _: Query) -> wire.Time:
@@ -178,5 +197,6 @@ async def _time(made: Any, _: Query) -> wire.Time:
 
 
 ROUTES: dict[str, Callable[[Any, Query], Awaitable[Any]]] = {
-    "/markets": _markets, "/book": _book, "/trades": _trades, "/candles": _candles, "/interest": _interest, "/time": _time,
+    "/markets": _markets, "/book": _book, "/trades": _trades, "/candles": _candles, "/interest": _interest, "/marks": _marks,
+    "/time": _time,
 }  # fmt: skip

@@ -19,7 +19,7 @@ from tradewind.venues.bridge import wire
 
 from .ccxtmade import library, plain
 from .transport import Arrival, Settings
-from .unified import book_of, candle_of, deal_of, size_of, times
+from .unified import book_of, candle_of, deal_of, of_units, size_of, times
 
 POLL_S = 5.0  # between two requests for what the venue does not stream
 BARS_OF = "1m"
@@ -140,8 +140,8 @@ class Watcher:
             TRADE: lambda: getattr(made, f"{how}_trades")(symbol),
             BAR: lambda: made.watch_ohlcv(symbol, BARS_OF),
         }
-        if channel == BAR and size_of(made, symbol) is not None:
-            raise library().NotSupported(f"candles of {symbol} count contracts or units: nobody says which")
+        if channel == BAR:
+            of_units(made, symbol, "candles")
         return calls[channel]
 
     def _quotes(self, symbol: str, how: str) -> Callable[[], Awaitable[Any]]:

@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tradewind.domain.errors import TradewindError
+from tradewind.fabric import series
 from tradewind.venues import plugins
 from tradewind.venues.adapter import Fact
 from tradewind.venues.binance.facts import SPOT_FACTS, USDM_FACTS
@@ -112,13 +114,17 @@ def _unconfirmed() -> Iterator[Guess]:
 
 
 def _of_plugins() -> Iterator[tuple[str, Mapping[str, Fact]]]:
-    """The capability tables of installed packages' venues; one that cannot be loaded is said by `check venue:NAME`."""
-    for venue in plugins.installed():
+    """The capability tables of installed packages' venues and data; one that cannot be loaded is said, and told by `check`."""
+    makers: dict[str, Callable[[], Any]] = {name: lambda name=name: plugins.adapter_of(name) for name in plugins.installed()}  # type: ignore[misc]
+    makers |= {f"data:{name}": lambda name=name: series.series_of(name) for name in series.installed()}  # type: ignore[misc]
+    for name, maker in makers.items():
         try:
-            facts = plugins.adapter_of(venue).facts
-        except TradewindError as error:
-            facts = {"plug-in": Fact(value=error.what[:120], source="this installation", date="")}
-        yield venue, facts
+            facts = maker().facts
+            facts = {str(key): fact for key, fact in facts.items() if isinstance(fact, Fact)}
+        except (TradewindError, AttributeError) as error:
+            told = error.what[:120] if isinstance(error, TradewindError) else "it declares no facts"
+            facts = {"plug-in": Fact(value=told, source="this installation", date="")}
+        yield name, facts
 
 
 # The machine ---------------------------------------------------------------------------------------------------------------

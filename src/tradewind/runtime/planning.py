@@ -115,6 +115,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     capital = float(config.run.capital.amount)
     reporting, notes = _reporting(reporting, instruments, capital)
     notes += [f"{name} stands still: a tape of bars has no book to quote into" for name in bookless]
+    notes += [f"{x.name} is heard and not traded: {why}" for x in instruments if (why := _untraded(x))]
     balances = spread_capital(capital, reporting, instruments, first, rights, config)
     seats: dict[int, Seated] = {}
     strategies: list[StrategySetup] = []
@@ -180,13 +181,31 @@ def first_prices(tape: Tape, n: int) -> list[float]:
 
 
 def _rights(loaded: Loaded, name: str, instruments: Sequence[Instrument], first: Sequence[float]) -> tuple[int, ...]:
-    """Instruments a strategy may trade: those it names, without pairs of two currencies, which only give rates."""
+    """Instruments a strategy may trade: those it names, without pairs of two currencies, which only give rates.
+
+    Nor inverse contracts, which are only heard. Raises BadUse where it names one.
+    """
     known = [x.name for x in instruments]
     wanted = set(instruments_of(loaded, name, known))
     explicit = "*" not in loaded.config.strategies[name].instruments
+    inverse = [x.name for x in instruments if x.name in wanted and x.payoff == codes.INVERSE]
+    if explicit and inverse:
+        raise BadUse(
+            f"{inverse[0]} is an inverse contract: it is heard, and never traded", where=f"strategies.{name}.instruments",
+            expected="spot pairs and linear contracts", todo="leave it out: the ledger knows no payoff in the base asset",
+        )  # fmt: skip
     return tuple(
-        i for i, x in enumerate(instruments) if x.name in wanted and first[i] > 0 and (explicit or x.base not in CURRENCIES)
+        i
+        for i, x in enumerate(instruments)
+        if x.name in wanted and first[i] > 0 and (explicit or x.base not in CURRENCIES) and x.name not in inverse
     )
+
+
+def _untraded(x: Instrument) -> str:
+    """Why nobody may trade an instrument; "" where one may."""
+    if x.payoff == codes.INVERSE:
+        return "it is an inverse contract, and the ledger knows no payoff in the base asset"
+    return f"its status is {codes.STATUS_NAMES[x.status]}" if x.status != codes.TRADING else ""
 
 
 def _tuning(config: Config) -> dict[str, float]:

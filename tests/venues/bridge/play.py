@@ -16,13 +16,14 @@ import numpy as np
 
 from tradewind.domain import codes, reasons
 from tradewind.domain.rows import Rows
+from tradewind.fabric import polling
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.clock import JournalTime, SystemClock
 from tradewind.fabric.feeds import Feed, Outside, Patience, Place, Wanted
 from tradewind.fabric.network import Network
 from tradewind.fabric.streams import CONDITION_NAMES
 from tradewind.fabric.transport import Settings
-from tradewind.venues.adapter import BAR, DEPTH, OPEN_INTEREST, QUOTE, TRADE, Topic
+from tradewind.venues.adapter import BAR, DEPTH, FUNDING, MARK, OPEN_INTEREST, QUOTE, TRADE, Topic
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.sandbox import Sandbox, Setting
 from tradewind.venues.keepers import BookKeeper
@@ -51,7 +52,7 @@ def wanted(name: str, address: dict[str, str], half: str = "") -> list[Wanted]:
     exchange = name.replace("-", "") + half
     base = f"ccxt://{exchange}?{urlencode(address)}"
     native, bridged = SYMBOLS[name]
-    channels = (DEPTH, QUOTE, TRADE, OPEN_INTEREST)
+    channels = (DEPTH, QUOTE, TRADE, OPEN_INTEREST, MARK, FUNDING)
     return [
         Wanted(adapter_of(name), Place(address["rest"], address["ws"]), (native,), channels),
         Wanted(adapter_of(f"bridge:{exchange}"), Place(base, base), (bridged,), channels),
@@ -81,6 +82,32 @@ def trades(feed: Feed, rows: Rows) -> dict[str, Any]:
             *scaled(feed, int(row["price"]), int(row["quantity"])), int(row["side"]), int(row["ts_venue"]) // 1_000_000,
         ]  # fmt: skip
     return found
+
+
+def marks(rows: Rows) -> dict[str, Any]:
+    """Marks with the index, and (rate, when) of the fundings, as told."""
+    told, funded = (rows[rows["kind"] == kind] for kind in (codes.MARKPRICE, codes.FUNDING))
+    return {
+        "marks": [[int(row["price"]), int(row["value"])] for row in told],
+        "funding": [[int(row["value"]), int(row["ref"])] for row in funded],
+    }
+
+
+def touches(feed: Feed, rows: Rows) -> list[Any]:
+    """Quotes as (bid, its size), (ask, its size)."""
+    told = rows[rows["kind"] == codes.QUOTE]
+    pairs = [scaled(feed, int(row["price"]), int(row["quantity"])) for row in told]
+    return [list(pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+
+
+def last_book(feed: Feed, rows: Rows) -> list[Any]:
+    """Both sides of the last whole book told, best first."""
+    told = rows[(rows["kind"] == codes.DEPTH) & (rows["quantity"] > 0)]
+    begins = np.flatnonzero(told["marks"] & codes.FIRST)
+    whole = told[begins[-1] :] if len(begins) else told
+    sides = [whole[whole["side"] == side] for side in (codes.BUY, codes.SELL)]
+    ordered = [sides[0][np.argsort(-sides[0]["price"])], sides[1][np.argsort(sides[1]["price"])]]
+    return [[scaled(feed, int(row["price"]), int(row["quantity"])) for row in side[:NEAR]] for side in ordered]
 
 
 def moves(feed: Feed) -> list[Any]:
@@ -126,6 +153,7 @@ async def play(script: dict[str, Any]) -> dict[str, Any]:
     time, rng = JournalTime(SystemClock()), random.Random(1)
     network = Network(Settings(time, rng))
     setting = Setting(pace=Pace(orders_per_s=20.0), by_hand=True)
+    polling.MARKS_S = script.get("marks_s", polling.MARKS_S)
     kept, half = Kept(), "rest" if script.get("without_sockets") else ""
     for name in script["venues"] if half else ():
         without_sockets(name)
@@ -154,7 +182,8 @@ async def play(script: dict[str, Any]) -> dict[str, Any]:
                     **(await history(fabric, feed) if script.get("history") else {}),
                     "moves": moves(feed), "connections": feed.connections,
                     "interest": [scaled(feed, 0, int(row["value"]))[1] for row in mine[mine["kind"] == codes.OBSERVATION]],
-                    "quotes": int(np.count_nonzero(mine["kind"] == codes.QUOTE)),
+                    "quotes": int(np.count_nonzero(mine["kind"] == codes.QUOTE)), **marks(mine), "touches": touches(feed, mine),
+                    "last": last_book(feed, mine),
                     "problems": feed.problems, "refused": feed.refusals,
                     "conditions": {lane.topic.channel: CONDITION_NAMES[lane.state.condition] for lane in feed.lanes},
                     "grade_cap": feed.adapter.instruments[0].grade_cap, "asked": feed.budget.asked,

@@ -25,16 +25,21 @@ from tradewind.venues.bridge.adapter import BridgeAdapter
 from tradewind.venues.keepers import SeenKeeper, Verdict
 from tradewind.venues.plugins import adapter_of, canonical, split
 
-PLAY = Path(__file__).with_name("play.py")
+PLAY, CONTRACTS = (Path(__file__).with_name(name) for name in ("play.py", "contracts.py"))
 
 
 def played(repo: Path, **script: Any) -> dict[str, Any]:
-    """What a play told; ccxt's second and hundred megabytes are a child's."""
+    """What a play told."""
+    return child_of(repo, PLAY, json.dumps(script))
+
+
+def child_of(repo: Path, play: Path, *arguments: str) -> dict[str, Any]:
+    """What a script told; ccxt's second and hundred megabytes are a child's."""
     if find_spec("ccxt") is None:
         pytest.skip("ccxt is not installed")
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPATH"] = str(repo / "src")
-    child = subprocess.run([sys.executable, str(PLAY), json.dumps(script)], capture_output=True, text=True, timeout=180, env=env)
+    child = subprocess.run([sys.executable, str(play), *arguments], capture_output=True, text=True, timeout=180, env=env)
     assert child.returncode == 0, child.stderr[-3000:]
     assert "Unclosed" not in child.stderr
     told: dict[str, Any] = json.loads(child.stdout)
@@ -47,7 +52,7 @@ def both(repo: Path) -> dict[str, Any]:
     cut = {"kind": "cut", "venue": "binance"}
     wrong = {"kind": "corrupt", "venue": "kraken", "channel": "depth", "count": 5}
     steps = [{"seconds": 4}, {"fault": cut, "seconds": 0}, {"fault": wrong, "seconds": 12}]
-    return played(repo, venues=["binance", "kraken", "coinbase", "binance-usdm"], history=True, steps=steps)
+    return played(repo, venues=["binance", "kraken", "coinbase", "binance-usdm"], history=True, marks_s=1.0, steps=steps)
 
 
 @pytest.mark.scenario
@@ -64,9 +69,22 @@ def test_it_tells_what_the_native_adapter_tells(venue: str, both: dict[str, Any]
     assert native["refused"] == bridged["refused"] == {}
     assert native["instrument"] == bridged["instrument"]
     assert native["interest"] == bridged["interest"] and len(native["interest"]) == (venue == "binance-usdm")
-    told = ("depth", "quote", "trade", *(["open_interest"] if native["interest"] else ()))
+    told = ("depth", "quote", "trade", *(["open_interest", "mark", "funding"] if native["interest"] else ()))
     assert bridged["conditions"] == dict.fromkeys(told, "SYNCED")
     assert bridged["quotes"] > 20
+
+
+@pytest.mark.scenario
+def test_marks_and_funding_are_asked_for(both: dict[str, Any]) -> None:
+    """What the native adapter is streamed: the same fundings, and marks within those it heard. Spot has none."""
+    native, bridged = both["feeds"]["binance-usdm"], both["feeds"]["bridge.binanceusdm"]
+    assert len(bridged["marks"]) == len(bridged["funding"]) > 5, "one request for both"
+    for which in (0, 1):
+        heard, asked = ([pair[which] for pair in told["marks"]] for told in (native, bridged))
+        margin = max(heard) // 10_000
+        assert min(heard) - margin <= min(asked) <= max(asked) <= max(heard) + margin
+    assert {tuple(one) for one in bridged["funding"]} == {tuple(one) for one in native["funding"]} != set()
+    assert both["feeds"]["bridge.binance"]["marks"] == []
 
 
 @pytest.mark.scenario
@@ -90,12 +108,39 @@ def test_a_venue_without_sockets_is_polled_from_the_start(repo: Path) -> None:
     """Half of Binance, its REST: no second connection is tried, books and trades come at a lower grade, none is missing."""
     told = played(repo, venues=["binance"], without_sockets=True, history=True, patience={"poll": 0.5}, steps=[{"seconds": 8}])
     native, polled = told["feeds"]["binance"], told["feeds"]["bridge.binancerest"]
-    assert polled["conditions"] == {"depth": "STALE", "quote": "UNAVAILABLE", "trade": "STALE"}
+    assert polled["conditions"] == {"depth": "STALE", "quote": "STALE", "trade": "STALE"}
+    assert 2 * len(polled["touches"]) == polled["quotes"] >= 8
+    streamed = [tuple(map(tuple, touch)) for touch in native["touches"]]
+    assert all(tuple(map(tuple, touch)) in streamed for touch in polled["touches"][1:]), "each was the venue's best for a while"
+    assert polled["touches"][-1] == [polled["last"][0][0], polled["last"][1][0]], "the last one is of the last book"
     assert polled["moves"] == [["STALE", "POLLED"]] and polled["connections"] == 1
     begun, last = max(min(map(int, told["trades"])) for told in (native, polled)), max(map(int, polled["trades"]))
     inside = [{name: deal for name, deal in told["trades"].items() if begun <= int(name) <= last} for told in (native, polled)]
     assert inside[0] == inside[1] and len(inside[0]) > 20
     assert native["bars"] == polled["bars"]
+
+
+@pytest.mark.scenario
+def test_inverse_and_dated_contracts_are_heard_and_never_traded(repo: Path) -> None:
+    """COIN-M's contracts of 100 dollars over real HTTP: amounts in dollars, quotes of polled books, marks and funding."""
+    told = child_of(repo, CONTRACTS, "6")
+    venue = "bridge.binancecoinmrest"
+    same = [codes.INVERSE, codes.STATUS_CANCEL_ONLY, 100_000, 3, 1]
+    assert told["instruments"] == [[f"{venue}:BTC/USD:perp", *same], [f"{venue}:BTC270326/USD:perp", *same]]
+    assert set(told["conditions"]) == {f"{n} {name}" for n in (0, 1) for name in ("depth", "quote", "trade")} | {
+        "0 mark",
+        "0 funding",
+    }
+    assert [told["conditions"][name] for name in ("0 depth", "0 quote", "1 depth", "0 mark", "0 funding")] == [
+        "STALE", "STALE", "STALE", "SYNCED", "SYNCED",
+    ]  # fmt: skip
+    quotes, trades, marks, fundings = (
+        told["kinds"][str(kind)] for kind in (codes.QUOTE, codes.TRADE, codes.MARKPRICE, codes.FUNDING)
+    )
+    assert quotes[:2] == [[0, codes.BUY, 600_001, 1_200_000, 0, 0], [0, codes.SELL, 600_002, 700_000, 0, 0]], "12 contracts, 7"
+    assert [one[:4] for one in trades[:1]] == [[0, codes.BUY, 600_002, 500_000]]
+    assert marks[0] == [0, 0, 600_002, 0, 600_025, 0] and fundings[0] == [0, 0, 600_002, 0, 125_000, 1_790_000_000_000 * 10**6]
+    assert 2 <= told["marks"] <= 7, "once a second, for one perpetual"
 
 
 @pytest.mark.scenario
@@ -181,6 +226,14 @@ def test_an_unknown_symbol_is_told_what_there_is(asked: str, expected: str) -> N
     with pytest.raises(BadData, match="no instrument") as caught:
         BridgeAdapter("okx").read_instruments(listed(), [asked])
     assert caught.value.expected == expected
+
+
+def test_what_ends_is_another_asset_and_is_not_traded() -> None:
+    """A dated future has no vote on the price of the coin, and nobody settles it here."""
+    (made,) = BridgeAdapter("okx").read_instruments(listed(kind="linear", dated="260925"), ["BTC/USDT"])
+    assert (made.base, made.payoff, made.status) == ("BTC260925", codes.LINEAR, codes.STATUS_CANCEL_ONLY)
+    (perpetual,) = BridgeAdapter("okx").read_instruments(listed(kind="linear"), ["BTC/USDT"])
+    assert (perpetual.base, perpetual.status) == ("BTC", codes.TRADING)
 
 
 def test_a_market_that_is_not_bridged_says_why() -> None:

@@ -36,6 +36,9 @@ PROVEN = {
     "kraken": f"{SUMMED}, off in ccxt, on here", "independentreserve": f"{SUMMED} of the first book",
 }  # fmt: skip
 """What ccxt proves books of a venue by: a proof that fails ends the wire. Those of all others, OKX's too, it takes as they come."""
+PAYOFFS = {"spot": codes.SPOT, "linear": codes.LINEAR, "inverse": codes.INVERSE}
+ASKED = (fabric.OPEN_INTEREST, fabric.MARK, fabric.FUNDING)  # channels that come by request alone
+RATE_EXPONENT = 9
 NEAR = 5  # names that are told where one is unknown
 _OURS = Document("our own choice", "2026-11-22")
 _CCXT = Document("ccxt 4.5.90", "2026-10-30")
@@ -44,7 +47,7 @@ _CCXT = Document("ccxt 4.5.90", "2026-10-30")
 class BridgeAdapter(base.Market):
     """One venue through ccxt; `exchange` is ccxt's id of it."""
 
-    carried = (fabric.DEPTH, fabric.QUOTE, fabric.TRADE, fabric.BAR, fabric.OPEN_INTEREST)
+    carried = (fabric.DEPTH, fabric.QUOTE, fabric.TRADE, fabric.BAR, fabric.OPEN_INTEREST, fabric.MARK, fabric.FUNDING)
     counts_trades = False  # ids may be anything: what is missing between two of them nobody can say
 
     def __init__(self, exchange: str) -> None:
@@ -90,7 +93,7 @@ class BridgeAdapter(base.Market):
         return self._wish("leave", topics, number)
 
     def _wish(self, op: str, topics: Sequence[Topic], number: int) -> list[bytes]:
-        streamed = [topic for topic in topics if topic.channel != fabric.OPEN_INTEREST]
+        streamed = [topic for topic in topics if topic.channel not in ASKED]
         wanted = [(topic.channel, self.instruments[topic.instrument].symbol) for topic in streamed]
         return [msgspec.json.encode(wire.Wish(op, number, wanted))] if wanted else []
 
@@ -158,14 +161,16 @@ class BridgeAdapter(base.Market):
             fees = {
                 name: rounded_unit(text, 7) for name, text in (("maker_fee_e7", one.maker), ("taker_fee_e7", one.taker)) if text
             }
+            heard_alone = one.kind == "inverse" or bool(one.dated)  # neither its cost nor its end can be accounted for
+            trading = codes.STATUS_CANCEL_ONLY if heard_alone else codes.TRADING
             return Instrument(
-                venue=self.venue, symbol=one.symbol, base=one.base, quote=one.quote,
+                venue=self.venue, symbol=one.symbol, base=one.base + one.dated, quote=one.quote,
                 price_exponent=price, quantity_exponent=quantity,
                 tick=max(1, one_unit(one.price_step, price)), lot=max(1, one_unit(one.amount_step, quantity)),
                 min_quantity=rounded_unit(one.least_amount or "0", quantity),
                 min_notional=rounded_unit(one.least_cost or "0", MONEY_EXPONENT),
-                payoff=codes.LINEAR if one.kind == "linear" else codes.SPOT, grade_cap=GRADE_CAP,
-                status=codes.TRADING if one.active else codes.STATUS_HALT, **fees,
+                payoff=PAYOFFS[one.kind], grade_cap=GRADE_CAP,
+                status=trading if one.active else codes.STATUS_HALT, **fees,
             )  # fmt: skip
         except BadData as error:
             raise BadData(f"{one.symbol}: {error.what}", where=self.venue) from error
@@ -209,8 +214,8 @@ class BridgeAdapter(base.Market):
         return History(_bars(told, self._place(topic, answer), self.exponents(topic.instrument), answer.sent_ns))
 
     def ask_open_interest(self, topic: Topic) -> Ask | None:
-        """fetch_open_interest, of contracts."""
-        if self.instruments[topic.instrument].payoff == codes.SPOT:
+        """fetch_open_interest, of linear contracts: in what it is told of inverse ones differs by venue."""
+        if self.instruments[topic.instrument].payoff != codes.LINEAR:
             return None
         return self._ask("/interest", "market", symbol=self._symbol(topic))
 
@@ -220,6 +225,26 @@ class BridgeAdapter(base.Market):
         at = self._at(topic.instrument, topic.channel, told.ts, answer.received_ns)
         amount = rounded_unit(told.amount, self.exponents(topic.instrument)[1])
         return base.table([base.line(codes.OBSERVATION, at, value=amount, ref=at.ts_venue)])
+
+    def ask_marks(self, topic: Topic) -> Ask | None:
+        """fetch_funding_rate, of perpetuals: mark, index and funding by one request."""
+        made = self.instruments[topic.instrument]
+        if made.payoff == codes.SPOT or "-" in made.symbol.partition(":")[2]:
+            return None
+        return self._ask("/marks", "market", symbol=made.symbol)
+
+    def read_marks(self, topic: Topic, answer: Answer) -> Rows:
+        """A MARKPRICE row where the venue tells a mark, and a FUNDING row where it tells a rate (price 0 without a mark)."""
+        told: wire.Marks = base.decoded(wire.MARKS, answer, self.venue)
+        at = self._at(topic.instrument, fabric.MARK, told.ts, answer.received_ns)
+        exponent = self.exponents(topic.instrument)[0]
+        mark, index = (rounded_unit(text or "0", exponent) for text in (told.mark, told.index))
+        lines = [base.line(codes.MARKPRICE, at, price=mark, value=index)] if mark > 0 else []
+        if told.rate:
+            due, rate = told.next * codes.MILLISECOND, rounded_unit(told.rate, RATE_EXPONENT)
+            at = self._at(topic.instrument, fabric.FUNDING, told.ts, answer.received_ns)
+            lines.append(base.line(codes.FUNDING, at, price=max(mark, 0), value=rate, ref=due))
+        return base.table(lines)
 
     def ask_time(self) -> Ask | None:
         """fetch_time, where the venue has it."""

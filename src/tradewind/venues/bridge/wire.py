@@ -81,7 +81,7 @@ class Listed(msgspec.Struct):
     symbol: str  # ccxt's unified name, BTC/USDT or BTC/USDT:USDT
     base: str
     quote: str
-    kind: str  # spot | linear; "" where it is not bridged
+    kind: str  # spot | linear | inverse (amounts are of the quote asset); "" where it is not bridged
     price_step: str
     amount_step: str
     least_amount: str = ""
@@ -89,6 +89,7 @@ class Listed(msgspec.Struct):
     maker: str = ""
     taker: str = ""
     active: bool = True
+    dated: str = ""  # the day a future ends, YYMMDD
     why: str = ""  # it is not bridged
 
 
@@ -106,6 +107,16 @@ class Interest(msgspec.Struct):
     amount: str
 
 
+class Marks(msgspec.Struct):
+    """What a perpetual is marked by; "" and 0 where the venue does not tell."""
+
+    ts: int
+    mark: str
+    index: str
+    rate: str  # of the next funding
+    next: int  # when it is
+
+
 class Time(msgspec.Struct):
     """The venue's clock."""
 
@@ -119,4 +130,5 @@ BOOK = msgspec.json.Decoder(Book)
 PAGE = msgspec.json.Decoder(Page)
 CANDLES = msgspec.json.Decoder(Candles)
 INTEREST = msgspec.json.Decoder(Interest)
+MARKS = msgspec.json.Decoder(Marks)
 TIME = msgspec.json.Decoder(Time)
