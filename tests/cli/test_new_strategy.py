@@ -44,7 +44,10 @@ def test_the_template_trades_at_once(run: Callable[..., Any], bars: Path) -> Non
     told = run("backtest", "--config", configuration, "--tape", str(bars), "--capital", "100000 USDT", "--json")
     assert told.code == 0, told.err
     assert told.data["fills"] > 5
-    assert set(told.data["pnl"]) == {"my_idea", "all"}
+    pnl = told.data["pnl"]
+    assert set(pnl) == {"my_idea", "(holdings)", "all"}
+    assert pnl["my_idea"] + pnl["(holdings)"] == pytest.approx(pnl["all"])
+    assert pnl["all"] == told.data["statistics"]["whole"]["pnl"]["value"], "one profit, wherever it is told"
     rows = list(JournalReader(Path(told.data["journal"])).rows())
     assert sum(int((part["kind"] == codes.WAKE).sum()) for part in rows) == 300
 

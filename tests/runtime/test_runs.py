@@ -45,6 +45,15 @@ def test_slippage_is_counted_from_the_middle_that_was_seen() -> None:
     assert float(took["slippage_bps"].median()) > 0.0  # type: ignore[arg-type]
 
 
+def test_every_part_of_the_profit_is_told_and_the_curve_ends_where_the_run_does() -> None:
+    result = runs.demo()
+    parts = [result.pnl[name] for name in (*result.strategies, "(holdings)")]
+    assert sum(parts) == pytest.approx(result.pnl["all"], abs=1e-9)
+    assert abs(result.pnl["(holdings)"]) > 1e-3, "the case: coins were dealt out and moved"
+    assert result.record.capital + result.pnl["all"] == pytest.approx(result.equity, abs=1e-9)
+    assert result.statistics["holdings"] == pytest.approx(result.pnl["(holdings)"], abs=1e-6)
+
+
 def test_demo_is_the_same_every_time() -> None:
     first, again = runs.demo(), runs.demo.__wrapped__(10, 1)
     assert again.digest == first.digest

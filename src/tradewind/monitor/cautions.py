@@ -42,8 +42,11 @@ def _doubtful_ratio(record: RunRecord, whole: Performance, returns: Floats | str
         yield _serious(f"No Sharpe ratio: {sharpe.note}.")
     elif not isinstance(returns, str) and sharpe.low is not None and sharpe.high is not None and sharpe.low <= 0.0 <= sharpe.high:
         needed = est.needed_samples(returns)
-        length = f"about {duration(needed * interval)} of such a run" if needed else "no length of such a run"
-        yield _serious(f"The sample is too short: {span} cannot tell this Sharpe ratio from 0; {length} would.")
+        if needed and needed <= len(returns):  # Lo's error and the bootstrap disagree: the wider one is told
+            yield _serious(f"The interval of the Sharpe ratio reaches 0: {span} of this run do not tell it from luck.")
+        else:
+            length = f"about {duration(needed * interval)} of such a run" if needed else "no length of such a run"
+            yield _serious(f"The sample is too short: {span} cannot tell this Sharpe ratio from 0; {length} would.")
     if 0 < record.span_ns < ANNUAL_SPAN_NS:
         yield _note(f"Annualised figures stretch {span} to a year. Read the intervals, not the values.")
     if record.trials > 1:

@@ -77,6 +77,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     sampling: str
     whole: Performance
     strategies: dict[str, Performance]
+    holdings: float | None = None  # profit of the whole that is no strategy's: what opening balances gained by themselves
     cautions: tuple[Caution, ...]
 
 

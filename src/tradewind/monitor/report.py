@@ -184,8 +184,11 @@ def _strategies(record: RunRecord, measured: Statistics, drawings: dict[str, Plo
         [text(name), *(text(words.shown(getattr(part, field), "")) for field in fields)]
         for name, part in measured.strategies.items()
     ]
+    if measured.holdings is not None:
+        alone = [words.shown(Figure(measured.holdings, "money"), "") if field == "pnl" else "" for field in fields]
+        body.append([text("opening holdings"), *(text(cell) for cell in alone)])
     head = ["Strategy", *(titles[field] for field in fields)]
-    lead = f"Net profit of each on the shared capital, in {measured.currency}; what opening holdings gain by themselves is in none."
+    lead = f"Net profit of each on the shared capital, in {measured.currency}; what opening holdings gained is told apart."
     drawn = _drawn("contribution", plots.contribution(record), drawings)
     return html.section("strategies", "What each strategy contributed", lead, drawn, html.table(head, body))
 

@@ -7,6 +7,7 @@ trade 365 × 24 h; returns are simple, of equal intervals, on the given capital;
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ def statistics(record: RunRecord) -> Statistics:
     course = _course(record, None, interval, sums[None])
     whole = _perform(record, course, held)
     samples = 0 if isinstance(course.returns, str) else len(course.returns)
+    strategies = {name: _perform(record, _course(record, name, interval, sums[name]), held) for name in record.strategies}
     return Statistics(
         currency=record.currency,
         interval_ns=interval,
@@ -51,9 +53,17 @@ def statistics(record: RunRecord) -> Statistics:
         span_ns=record.span_ns,
         sampling=_sampling(course),
         whole=whole,
-        strategies={name: _perform(record, _course(record, name, interval, sums[name]), held) for name in record.strategies},
+        strategies=strategies,
+        holdings=_holdings(whole, strategies),
         cautions=tuple(cautions(record, whole, course.returns, interval)),
     )
+
+
+def _holdings(whole: Performance, strategies: Mapping[str, Performance]) -> float | None:
+    parts = [part.pnl.value for part in strategies.values()]
+    if whole.pnl.value is None or not parts or None in parts:
+        return None
+    return whole.pnl.value - sum(part for part in parts if part is not None)
 
 
 def to_builtins(measured: Statistics) -> dict[str, Any]:
@@ -139,7 +149,7 @@ def _growth(record: RunRecord, course: _Course, held: Floats | None) -> dict[str
     low, high = (course.bounds.total_return.low, course.bounds.total_return.high) if course.bounds else (None, None)
     hold = Figure(None, "ratio", "no reference prices") if held is None else Figure(float(held[-1]) / capital - 1.0, "ratio")
     return {
-        "pnl": Figure(pnl, "money", "net of fees, open positions at the last price"),
+        "pnl": Figure(pnl, "money", f"from {capital:,.2f}, net of fees, open positions at the last price"),
         "total_return": Figure(pnl / capital, "ratio", "on the given capital", low, high),
         "buy_and_hold": hold,
         "cagr": Figure(yearly, "ratio", why),
@@ -240,7 +250,7 @@ def _deals(course: _Course) -> dict[str, Figure]:
     figures = {
         "orders": Figure(float(tally.orders), "count"),
         "fills": Figure(float(tally.fills), "count"),
-        "maker_share": Figure(tally.made / tally.traded, "ratio", "of what was traded")
+        "maker_share": Figure(min(tally.made / tally.traded, 1.0), "ratio", "of what was traded")
         if tally.traded > 0.0
         else Figure(None, "ratio", "nothing was traded"),
         "trades": Figure(float(tally.trades), "count", "closing fills, first in, first out"),

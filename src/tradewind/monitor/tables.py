@@ -10,6 +10,7 @@ from rich.text import Text
 from . import words
 from .figures import Figure, Statistics
 
+A_CENT = 0.005
 GOOD_SIGNS = frozenset({"pnl", "total_return", "cagr", "gross_edge", "trade_mean"})
 """Figures that are coloured by their sign."""
 
@@ -65,6 +66,8 @@ def _strategies(measured: Statistics) -> Table:
         grid.add_column(title, justify="right", no_wrap=True)
     for name, part in measured.strategies.items():
         grid.add_row(Text("  " + _plain(name)), *(_cell(field, getattr(part, field), "") for field in STRATEGY_COLUMNS))
+    if measured.holdings is not None and abs(measured.holdings) >= A_CENT:
+        grid.add_row(Text("  opening holdings", style="dim"), _cell("pnl", Figure(measured.holdings, "money"), ""))
     return grid
 
 

@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 
 from tradewind import __version__
-from tradewind.domain import codes, layout
+from tradewind.domain import codes, layout, reasons
 from tradewind.domain.errors import BadData, StrategyFault
 from tradewind.domain.instruments import MONEY
 from tradewind.domain.rows import words
 from tradewind.monitor import report
 from tradewind.monitor.parts import parts, whole
 from tradewind.monitor.statistics import statistics, to_builtins
+from tradewind.monitor.words import moment
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter, TapeReference
 from tradewind.storage.recording import open_tape
 from tradewind.storage.tape import Tape
@@ -33,6 +34,7 @@ from .session import Session, stretches
 if TYPE_CHECKING:
     import polars as pl
 
+HOLDINGS = "(holdings)"  # the line of `pnl` for what was dealt out at the start
 SAMPLES = 4000  # points of the equity curve
 Say = Callable[[str], None]
 
@@ -176,7 +178,8 @@ def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loa
         session.machine.hash,
         recorder.samples[-1][1] if recorder.samples else 0.0,
     )
-    odd = unexplained(session)
+    recorder.sample(session, int(session.state[0]["clock"]["now"]))  # what arrived while the run settled counts too
+    odd = [*unexplained(session), *stopped(session)]
     record = recorder.record(
         session, JournalReader(folder / "journal").rows(), folder, made.names, title=f"Tradewind · {folder.name}",
         capital=recorder.samples[0][1] if recorder.samples else made.capital,
@@ -191,7 +194,7 @@ def conclude(session: Session, recorder: Recorder, made: Plan, folder: Path, loa
     s = session.state[0]
     return Result(
         rows=session.rows, rows_per_s=rows_per_s, orders=int(s["count"]["submits"]), fills=int(s["count"]["fills"]),
-        pnl={**dict(zip(made.names, worths, strict=True)), "all": sum(worths)}, statistics=to_builtins(measured),
+        pnl=_shared(made.names, worths, measured.whole.pnl.value), statistics=to_builtins(measured),
         warnings=list(dict.fromkeys([*made.notes, *odd, *(caution.text for caution in measured.cautions)])), digest=session.digest,
         machine_hash=session.machine.hash,
         journal=str(folder / "journal"), report=str(page), equity=session.equity(), quarantined=int(s["count"]["verdicts"]),
@@ -206,6 +209,26 @@ def unexplained(session: Session) -> list[str]:
         f"{-int(suspense[venue, asset]) / MONEY:+g} {names.assets[asset]} at {names.venues[venue]} came of fills of unknown orders"
         for venue, asset in np.argwhere(suspense).tolist()
     ]
+
+
+def _shared(names: list[str], worths: list[float], whole: float | None) -> dict[str, float]:
+    """Profit by strategy, of what was dealt out at the start and nobody traded, and in all: the parts sum to it."""
+    traded = sum(worths)
+    total = traded if whole is None else whole
+    return {**dict(zip(names, worths, strict=True)), HOLDINGS: total - traded, "all": total}
+
+
+RUNGS = ("ACTIVE", "CAUTIOUS", "REDUCE_ONLY", "CANCEL_ONLY", "HALTED", "DEAD")
+
+
+def stopped(session: Session) -> list[str]:
+    """A sentence where the ladder stands below its first rung at the end: from then on little or nothing was traded."""
+    ladder = session.state[0]["fact"]["ladder"]
+    rung = int(ladder["rung"])
+    if rung == codes.ACTIVE:
+        return []
+    since, cause = moment(int(ladder["since"])), reasons.name(int(ladder["cause"]))
+    return [f"{RUNGS[rung]} since {since} ({cause}): from then on the risk ladder stood below ACTIVE and held orders back"]
 
 
 def _table(measured: Any) -> Any:

@@ -5,7 +5,8 @@ Every function takes one of these and, where it runs a machine, the `Loaded` con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,11 @@ from tradewind.domain.errors import BadUse
 from .config import Declared, Loaded, Override, check_venues, load, selected
 from .config.units import Duration, Wrong
 
-VENUES = ("binance", "binance-usdm", "binance-us", "kraken", "coinbase", "bitstamp", "gemini", "bitfinex")
-"""Venues that tapes can hold without a demo world."""
+VENUES = (
+    "binance", "binance-usdm", "binance-us", "kraken", "kraken-futures", "coinbase", "bitstamp", "bitfinex", "bybit", "gemini",
+    "okx",
+)  # fmt: skip
+"""Venues that formats name; a file of bars, a package or the bridge may bring others."""
 FORMATS = ("binance", "binance-usdm", "coinbase", "cryptofeed", "kraken", "ohlcv")
 
 
@@ -36,7 +40,9 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True):
     config: Annotated[Path | None, Told("Configuration file instead of ./tradewind.toml.")] = None
     capital: Annotated[str | None, Told('Starting capital, e.g. "10000 USD".')] = None
     currency: Annotated[str | None, Told("Reporting currency.")] = None
-    fee_tier: Annotated[str | None, Told("Fee tier of every venue that names none.")] = None
+    fee_tier: Annotated[
+        str | None, Told("Fee tier of every venue that names none: 30-day volume in USD such as 50k, or a name such as vip1.")
+    ] = None
     strategy: Annotated[list[str], Told("Only this strategy trades; may be repeated.")] = msgspec.field(default_factory=list)
     seed: Annotated[int | None, Told("Seed of everything random.")] = None
     out: Annotated[Path | None, Told("Folder that gets one new folder for each run.")] = None
@@ -258,8 +264,33 @@ def configured(options: Configured, environment: Mapping[str, str], declared: De
     overrides = [Override(key, str(value), option) for key, value, option in pairs if value is not None]
     overrides += [_override(text) for text in options.set]
     loaded = load(options.config, environment=environment, overrides=overrides, declared=declared)
-    check_venues(loaded, VENUES)
+    unknown = set(loaded.config.venues) - set(VENUES)
+    check_venues(loaded, (*VENUES, *_brought(getattr(options, "tape", None), unknown)) if unknown else VENUES)
     return selected(loaded, options.strategy)
+
+
+def _brought(tape: Path | None, names: Collection[str]) -> Iterator[str]:
+    """Venues of the tape and of installed packages, and those of `names` that are the bridge's."""
+    from tradewind.venues.plugins import installed
+
+    yield from (name for name in names if name.startswith("bridge."))
+    yield from installed()
+    with suppress(OSError, msgspec.MsgspecError):  # what is wrong with the tape is told when it is opened
+        yield from msgspec.json.decode((tape / "tape.json").read_bytes(), type=_Brought).venues if tape else ()
+
+
+class _Venue(msgspec.Struct):
+    venue: str
+
+
+class _Brought(msgspec.Struct):
+    """What is read of a tape's manifest here."""
+
+    instruments: list[_Venue]
+
+    @property
+    def venues(self) -> set[str]:
+        return {x.venue for x in self.instruments}
 
 
 def _override(text: str) -> Override:

@@ -25,13 +25,15 @@ from tradewind.storage.tape import Tape
 from tradewind.strategies.base import Strategy, wake_frame
 from tradewind.strategies.swing import Swing
 
+from . import sizes
 from .config import Config, Loaded, instruments_of, refuse_unknown
 from .config.schema import Strategy as StrategyConfig
+from .fees import charged
 from .strategyfile import load_strategy
 
 SIZING = ("fraction", "risk", "slip_bp")  # what every Python strategy may be told beside its own parameters
 SEATS = ("swing",)  # kinds that sit in the machine's Python seat, beside python:PATH
-DEFAULT_THINK_NS = 2 * codes.MILLISECOND  # charged before a strategy's own p99 has been measured
+DEFAULT_THINK_NS = 2 * codes.MILLISECOND  # what `auto` charges
 
 
 class Seated(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     """What `loaded` asks of the tape's instruments. Raises BadUse naming the key that does not fit."""
     config = loaded.config
     manifest = tape.manifest
-    instruments = [_with_fees(x, config) for x in manifest.instruments]
+    instruments, about_fees = charged(loaded, manifest.instruments)
     names = [name for name, strategy in config.strategies.items() if strategy.enabled]
     if not names:
         raise BadUse(
@@ -114,6 +116,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     rights |= dict.fromkeys(bookless, ())
     capital = float(config.run.capital.amount)
     reporting, notes = _reporting(reporting, instruments, capital)
+    notes += about_fees
     notes += [f"{name} stands still: a tape of bars has no book to quote into" for name in bookless]
     notes += [f"{x.name} is heard and not traded: {why}" for x in instruments if (why := _untraded(x))]
     balances = spread_capital(capital, reporting, instruments, first, rights, config)
@@ -131,7 +134,8 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         if seat is not None:
             seats[k] = seat
         kinds.append("python" if seat is not None else kind)
-        strategies.append(_strategy_setup(strategy, kind, seat, (shares[name], order), timeframes, rights[name]))
+        made = _strategy_setup(strategy, kind, seat, (shares[name], order), timeframes, rights[name])
+        strategies.append(sizes.asked(made, kind, shares[name], config.risk, strategy.parameters))
     setup = Setup(
         instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config,
         capital, bars_only),
@@ -141,18 +145,12 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         book_depths={str(k): int(v) for k, v in (manifest.notes.get("book_depth") or {}).items()},
     )  # fmt: skip
     size = 32 if len(instruments) <= 32 else 64
+    notes += sizes.told(names, strategies, instruments, first, first_rates(reporting, instruments, first), capital)
     composition = Composition(strategies=tuple(kinds), capacity=Capacity(instruments=size, strategies=max(4, len(kinds))))
     return Plan(composition=composition, setup=setup, names=names, seats=seats, capital=capital, notes=notes)
 
 
 # Instruments, prices, money ------------------------------------------------------------------------------------------------
-
-
-def _with_fees(x: Instrument, config: Config) -> Instrument:
-    venue = config.venue(x.venue)
-    maker = x.maker_fee_e7 if venue.maker_bps is None else round(venue.maker_bps * 1000)
-    taker = x.taker_fee_e7 if venue.taker_bps is None else round(venue.taker_bps * 1000)
-    return msgspec.structs.replace(x, maker_fee_e7=maker, taker_fee_e7=taker)
 
 
 def told_prices(notes: Mapping[str, Any], instruments: Sequence[Instrument]) -> list[float]:
@@ -243,7 +241,8 @@ def spread_capital(
 ) -> dict[tuple[str, str], float]:
     """Opening balances worth `capital`: equal parts a venue, half in quote currencies, half in what is traded there.
 
-    Strategies that only buy first get all of it in quote currencies. Rates are those of the tape's first prices.
+    Strategies that only buy first get all of it in quote currencies, and so does a contract, which needs no coins to be sold.
+    Rates are those of the tape's first prices.
     """
     rates = first_rates(reporting, instruments, first)
     traded = sorted(
@@ -251,7 +250,7 @@ def spread_capital(
     )
     needs_stock = {
         i for name, instruments_of_one in rights.items() if (config.strategies[name].kind or name) in ("market_maker", "arbitrage")
-        for i in instruments_of_one
+        for i in instruments_of_one if instruments[i].payoff == codes.SPOT
     }  # fmt: skip
     venues = sorted({instruments[i].venue for i in traded})
     balances: dict[tuple[str, str], float] = {}
@@ -268,12 +267,15 @@ def spread_capital(
 
 
 def first_rates(reporting: str, instruments: Sequence[Instrument], first: Sequence[float]) -> dict[str, float]:
-    """Reporting units for one of each asset at the first prices, through at most three pairs."""
+    """Reporting units for one of each asset at the first prices, through at most three pairs, read forwards before backwards."""
     rates = {reporting: 1.0}
     for _ in range(3):
         for i, x in enumerate(instruments):
             if first[i] > 0 and x.quote in rates and x.base not in rates:
                 rates[x.base] = first[i] * rates[x.quote]
+        for i, x in enumerate(instruments):
+            if first[i] > 0 and x.base in rates and x.quote not in rates:
+                rates[x.quote] = rates[x.base] / first[i]
     return rates
 
 

@@ -43,7 +43,7 @@ _KIND = Text(
 )
 _CURRENCY = Text(r"[A-Z][A-Z0-9]{1,9}", 'a currency such as "USD"')
 _FOLDER = Text(r"[^\x00-\x1f]+", "the path of a folder")
-_TIER = Text(r"[A-Za-z0-9_.-]+", "the name of a fee tier")
+_TIER = Text(r"[A-Za-z0-9_.-]+", "30-day volume in USD such as 50k or 1m, the name of a tier such as vip1, or default")
 _OPTIONAL_BPS = Number(-100, 1000, "bps, negative is a rebate")
 
 
@@ -52,7 +52,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     capital: Annotated[Money, Key(Cash(), "Starting capital of the whole book.")] = Money(Decimal(10000), "USD")
     reporting_currency: Annotated[str, Key(_CURRENCY, "Currency of equity and reports; default: the capital's own.")] = ""
-    fee_tier: Annotated[str, Key(_TIER, "Fee tier of every venue that names none.")] = "default"
+    fee_tier: Annotated[
+        str, Key(_TIER, "Fee tier of every venue that names none; default: the tape's own fees, else the schedule's first step.")
+    ] = "default"
     seed: Annotated[int, Key(Whole(0, 2**63 - 1), "Seed of everything random: world, latency jitter, bootstrap.")] = 1
     out: Annotated[str, Key(_FOLDER, "Folder that gets one new folder for each run.")] = "out"
 
@@ -81,9 +83,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     capital_share: Annotated[
         Decimal | None, Key(Share("0", "1"), "Share of the capital; without it what is left is split evenly.")
     ] = None
-    think_ns: Annotated[int | None, Key(Duration(0, H, "auto"), "Time between a wake and its answer; auto: the measured p99.")] = (
-        None
-    )
+    think_ns: Annotated[int | None, Key(Duration(0, H, "auto"), "Time between a wake and its answer; auto: 2 ms.")] = None
     parameters: Annotated[
         dict[str, Decimal], Key(Number(-(10**9), 10**9), "Numbers the strategy declares (see the strategy's own page).")
     ] = msgspec.field(default_factory=dict)
@@ -117,12 +117,21 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
         Size,
         Key(Notional(), "Most that fills of unknown orders may leave unexplained before orders may only reduce positions."),
     ] = _size("0.005")
-    fixed_fraction: Annotated[Decimal, Key(Share("0", "1"), "Size of a full-confidence position as a fraction of its capital.")] = (
-        Decimal("0.1")
-    )
-    vol_target: Annotated[Decimal | None, Key(Share("0", "10", off=True), "Yearly volatility that positions are scaled to.")] = (
-        Decimal("0.3")
-    )
+    fixed_fraction: Annotated[
+        Decimal | None,
+        Key(
+            Share("0", "1"),
+            "A full position of a strategy that takes positions, as a fraction of its share of the capital; "
+            "without it half of that share, at most 90 % of the largest order.",
+        ),
+    ] = None
+    vol_target: Annotated[
+        Decimal | None,
+        Key(
+            Share("0", "10", off=True),
+            "Yearly volatility of a full position of such a strategy, times the signal's confidence; replaces fixed_fraction.",
+        ),
+    ] = None
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +143,6 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     stale_ns: Annotated[int, Key(Duration(MS, D), "A source silent for this long leaves the consensus.")] = 10 * S
     trust_enter: Annotated[Decimal, Key(Share("0", "1"), "Trust at which a source joins the consensus again.")] = Decimal("0.6")
     trust_leave: Annotated[Decimal, Key(Share("0", "1"), "Trust below which a source leaves the consensus.")] = Decimal("0.3")
-    groups: Annotated[
-        dict[str, tuple[str, ...]],
-        Key(Listing(_PATTERN, 1, 256), "Instruments that share one reference price; default: by base asset."),
-    ] = msgspec.field(default_factory=dict)
 
 
 class Timeframes(msgspec.Struct, frozen=True, kw_only=True):
