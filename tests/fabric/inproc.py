@@ -43,7 +43,8 @@ class Line:
     def __init__(self, theatre: Theatre, venue: Venue, session: Session) -> None:
         self.theatre, self.venue, self.session = theatre, venue, session
         self.over, self.heard = "", theatre.time.now()
-        self.frozen = False  # bytes no longer arrive, nothing says so
+        self.frozen = False  # bytes no longer arrive either way, nothing says so
+        self.unheard = False  # ours no longer reach the venue, its still come
         self._arrivals: list[Arrival] = []
         self._wake: asyncio.Future[None] | None = None
         session.send, session.ping, session.end, session.drop = self._send, self._ping, self._end, self._drop
@@ -58,11 +59,11 @@ class Line:
         return came
 
     def send(self, message: bytes) -> None:
-        if not self.over and not self.frozen:
+        if not self.over and not self.frozen and not self.unheard:
             self.venue.heard(self.session, message.decode())
 
     def ping(self) -> None:
-        if not self.frozen and not self.over:
+        if not self.frozen and not self.unheard and not self.over:
             self.heard = self.theatre.time.now()
 
     def heard_ns(self) -> int:
@@ -91,7 +92,7 @@ class Line:
                 self._wake.set_result(None)
 
     def _ping(self, _: bytes) -> None:
-        if not self.frozen:
+        if not self.frozen and not self.unheard:
             self.session.pong_ns = self.venue.stage.now_ns
 
     def _end(self, code: int, reason: str) -> None:

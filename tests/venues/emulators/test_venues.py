@@ -192,6 +192,35 @@ def test_refusals_have_the_venues_form() -> None:
     play(["binance", "kraken", "coinbase"], script)
 
 
+MALFORMED = {
+    "binance": {
+        "depth?symbol=BTCUSDT&limit=abc": -1100, "depth?symbol=BTCUSDT&limit=-5": -1100, "depth?symbol=BTCUSDT&limit=0": -1130,
+        "depth?symbol=btcusdt": -1100, "klines?symbol=BTCUSDT&interval=1m&limit=0": -1130, "klines?symbol=BTCUSDT": -1102,
+        "klines?symbol=BTCUSDT&interval=7m": -1120, "trades?symbol=BTCUSDT&limit=1e3": -1100,
+        "aggTrades?symbol=BTCUSDT&startTime=now": -1100, "historicalTrades?symbol=BTCUSDT&fromId=": -1100,
+    },
+    "binance-usdm": {"depth?symbol=BTCUSDT&limit=0": -1130, "depth?symbol=BTCUSDT&limit=x": -1100, "openInterest": -1102},
+    "kraken": {
+        "Depth": "EGeneral:Invalid arguments", "Depth?pair=XBTUSD&count=x": "EGeneral:Invalid arguments",
+        "OHLC?pair=XBTUSD&interval=7": "EGeneral:Invalid arguments", "Trades?pair=XBTUSD&since=abc": "EGeneral:Invalid arguments",
+        "Trades?pair=XBTUSD&since=nan": "EGeneral:Invalid arguments", "Spread?pair=NOPE": "EQuery:Unknown asset pair",
+    },
+}  # fmt: skip
+ROOTS = {"binance": "/api/v3/", "binance-usdm": "/fapi/v1/", "kraken": "/0/public/"}
+
+
+def test_a_malformed_request_is_refused_and_no_default_is_guessed() -> None:
+    async def script(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+        for venue, queries in MALFORMED.items():
+            for query, expected in queries.items():
+                async with http.get(sandbox.addresses[venue]["rest"] + ROOTS[venue] + query) as answer:
+                    body = await answer.json(content_type=None)
+                    found = body["error"][0] if venue == "kraken" else body["code"]
+                    assert (query, found, answer.status) == (query, expected, 200 if venue == "kraken" else 400)
+
+    play(list(MALFORMED), script)
+
+
 def test_too_many_messages_end_the_connection() -> None:
     async def script(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
         async with http.ws_connect(sandbox.addresses["binance"]["ws"] + "/ws") as socket:

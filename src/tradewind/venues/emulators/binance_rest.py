@@ -1,12 +1,14 @@
 """Binance Spot over REST: what each endpoint of the market-data side answers.
 
 Source: binance-spot-api-docs, rest-api.md and filters.md, 2026-07-21. Prices and sizes have eight digits behind the point, as
-recordings of 2021 and 2024 show them.
+recordings of 2021 and 2024 show them. Guesses: which of errors.md's codes a malformed number (-1100) and a
+limit of none (-1130) get, and that a name in small letters is malformed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ from .text import fixed
 from .venue import Reply, number
 
 SHOWN = 8
+LEGAL = {"symbol": "[A-Z0-9-_.]{1,20}", **dict.fromkeys(("limit", "fromId", "startTime", "endTime"), "[0-9]{1,20}")}
 Shown = Callable[[Market], tuple[Book, int]]
 """The book a request gets to see, and the number of its last change."""
 LIMIT = 6_000
@@ -42,6 +45,16 @@ def compact(data: Any) -> str:
 def refused(code: int, message: str, status: int = 400) -> Reply:
     """An error in the venue's form."""
     return Reply(compact({"code": code, "msg": message}), status)
+
+
+def malformed(query: Mapping[str, str]) -> Reply | None:
+    """The refusal of a query that has signs where they do not belong, or asks for nothing."""
+    for name, legal in LEGAL.items():
+        if name in query and not re.fullmatch(legal, query[name]):
+            return refused(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^{legal}$'.")
+    if not int(query.get("limit", "1")):
+        return refused(-1130, "Data sent for parameter 'limit' is not valid.")
+    return None
 
 
 def price(listing: Listing, units: int) -> str:
@@ -107,6 +120,8 @@ class Binance:
     def answer(self, path: str, query: Mapping[str, str]) -> Reply:
         """The body for a path that is within the limits."""
         name = path.removeprefix(self.root)
+        if wrong := malformed(query):
+            return wrong
         if name in self._routes:
             found = self._routes[name](query)
         elif name in self._of_one:
@@ -138,8 +153,6 @@ class Binance:
     def depth(self, market: Market, query: Mapping[str, str]) -> Any:
         """The book and the number of its last change."""
         limit = min(number(query, "limit", 100), 5_000)
-        if limit < 1:
-            return refused(-1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.")
         listing = market.listing
         book, last = self._book(market)
         sides = [[[price(listing, level), size(listing, there)] for level, there in book.top(side, limit)] for side in (BID, ASK)]

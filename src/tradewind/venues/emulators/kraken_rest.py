@@ -1,7 +1,8 @@
 """Kraken Spot over REST, version 0: what each public endpoint answers.
 
 Source: docs.kraken.com, Spot REST market data, read 2026-11; answers recorded in November 2025 give the digits. Guess: how many
-requests an address may make (the venue says "about one a second"; here a bucket of 15 that refills by one a second).
+requests an address may make (the venue says "about one a second"; here a bucket of 15 that refills by one a second),
+and that what is no number, no interval or no pair is `EGeneral:Invalid arguments`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from math import isfinite
 from typing import Any
 
 from .book import ASK, BID, Book, Market, Trade
@@ -61,6 +63,15 @@ def size(listing: Listing, units: int) -> str:
     return fixed(units, listing.size_decimals)
 
 
+def _malformed(name: str, query: Mapping[str, str]) -> bool:
+    """Whether a query has something else where a number belongs, or an interval there is not."""
+    try:
+        numbers = [float(query[key]) for key in ("count", "since", "interval") if key in query]
+    except ValueError:
+        return True
+    return not all(map(isfinite, numbers)) or (name == "OHLC" and number(query, "interval", 1) not in INTERVALS_MIN)
+
+
 class Kraken:
     """The endpoints, over markets by any name a client may use."""
 
@@ -86,6 +97,8 @@ class Kraken:
         """The body for a path that is within the limits."""
         name = path.removeprefix("/0/public/")
         if name in self._of_one:
+            if "pair" not in query or _malformed(name, query):
+                return refused("EGeneral:Invalid arguments")
             market = self._named.get(query.get("pair", ""))
             return reply(self._of_one[name](market, query)) if market is not None else refused("EQuery:Unknown asset pair")
         if name == "Time":
@@ -136,8 +149,7 @@ class Kraken:
         return {pair_name(market.listing): [_trade_row(market.listing, trade) for trade in chosen], "last": str(last)}
 
     def _bars(self, market: Market, query: Mapping[str, str]) -> Any:
-        minutes = number(query, "interval", 1)
-        interval_s = 60 * (minutes if minutes in INTERVALS_MIN else 1)
+        interval_s = 60 * number(query, "interval", 1)
         now_s = self._now_ns() // SECOND_NS
         since_s = number(query, "since", 0)
         bars = self._histories[market.listing.symbol].series(interval_s, since_s + 1 if since_s else 0, now_s, flat=True)[
