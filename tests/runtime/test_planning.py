@@ -112,6 +112,16 @@ def test_a_book_may_be_kept_in_the_coin_itself(tmp_path: Path) -> None:
     assert made.setup.balances == {("kraken", "USD"): 50_000.0, ("kraken", "BTC"): 1.0}
 
 
+def test_a_capital_in_another_currency_is_converted_and_limits_with_it(tmp_path: Path) -> None:
+    made = planned(tmp_path, BTC, capital="10000 USD", currency="BTC", settings=["risk.max_order_notional=500 USD"])
+    assert made.capital == pytest.approx(0.2)
+    assert made.setup.balances == {("kraken", "USD"): 5_000.0, ("kraken", "BTC"): 0.1}
+    assert made.setup.limits.max_notional == pytest.approx(0.01) and made.setup.limits.max_gross == pytest.approx(0.4)
+    assert made.notes[0] == "the capital in USD is dealt out at the first prices: 2e-05 BTC for one USD"
+    strange = planned(tmp_path, BTC, capital="10000 EUR", currency="USD")
+    assert strange.notes[0] == "the tape cannot price EUR: the capital is taken as USD" and strange.capital == 10_000.0
+
+
 # Sizes -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 import machines
+from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 from tradewind.domain.instruments import Stream
+from tradewind.domain.rows import rows
 from tradewind.engine.prelude import StrategySetup
 from tradewind.runtime import sweep as under_test
 from tradewind.runtime import trials
@@ -53,6 +56,24 @@ def test_a_point_says_how_it_went() -> None:
     for found in outcomes(1):
         assert found.sharpe is not None
         assert found.gain < 0.0 < found.drawdown < 1.0  # fees of 0.1 % eat every cross of a random walk
+
+
+@pytest.mark.parametrize("few", [2, 100])  # side by side in one market, and one by one
+def test_a_point_begins_where_all_it_holds_has_a_price(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """Half of the capital lies in a coin that the first rows do not price: counted with them, doing nothing earns 100 %."""
+    monkeypatch.setattr(under_test, "FEW", few)
+    silence, bars = rows(400), bars_tape(1_600)
+    silence["kind"], silence["marks"], silence["strategy"] = codes.CLOCK, codes.WHOLE, -1
+    silence["ts_local"] = bars["ts_local"][0] - codes.HOUR + np.arange(400) * codes.SECOND
+    price = bars["price"][0] / 100
+    setup = msgspec.structs.replace(bars_setup(), balances={("bench", "USDT"): 1e6, ("bench", "BTC"): 1e6 / price})
+    first = msgspec.structs.replace(setup.strategies[0], parameters={**setup.strategies[0].parameters, "quantity": 1.0})
+    setup = msgspec.structs.replace(setup, strategies=[first, *setup.strategies[1:]])
+    moved = bars["price"][-1] / bars["price"][0] / 2 - 0.5  # of the capital, by the coin alone: orders are of 0.00001
+    for point in sweep_machine(machines.bars_machine(), setup, [np.concatenate([silence, bars])], GRID[:2]):
+        assert point.equity == pytest.approx(2e6 * (1 + moved), rel=1e-4)
+        assert point.gain == pytest.approx(moved, abs=2e-3)
+        assert point.sharpe is not None and point.sharpe * moved > 0.0
 
 
 def test_grids_are_all_combinations() -> None:

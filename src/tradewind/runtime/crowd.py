@@ -30,12 +30,19 @@ def can_share(tape: Sequence[Rows]) -> bool:
     return all(is_plain(segment) and bool((segment["kind"] <= codes.CLOCK).all()) for segment in tape)
 
 
+def is_priced(market: Any, account: Any) -> bool:
+    """Whether everything an account holds has a price: its equity is part of the truth before."""
+    held = account["fact"]["ledger"][0].sum(axis=0)
+    return bool((market["group"]["reference"][: len(held)][held != 0] > 0.0).all())
+
+
 class Crowd:
     """Seats for accounts in one market."""
 
     def __init__(self, machine: Machine, seats: int = SEATS, box_rows: int = BOX_ROWS, *, keep: bool = False) -> None:
         self.market = fresh_state(machine)
         self.seats, self.taken, self.keep = seats, 0, int(keep)
+        self.priced: list[bool] = []  # at each stop so far, whether everything held had a price
         self._own_bytes, self.own = _apart(seats, machine.account_dtype)
         self._venue_bytes, self.physics = _apart(seats, machine.venue_dtype)
         self.out, self.boxes = rows(BOX_ROWS), np.zeros((seats, box_rows), ROW)
@@ -46,6 +53,7 @@ class Crowd:
     def leave(self) -> list[Any]:
         """What each account did; every seat is free again, so read it before the next takes one."""
         taken, self.taken = self.taken, 0
+        self.priced = []
         return list(self.own["count"][:taken])
 
     def takes(self, state: State, physics: State) -> bool:
@@ -72,6 +80,7 @@ class Crowd:
             if why == codes.FAULT:
                 self._fail(at)
             curve.append(own["budget"]["equity"].copy())
+            self.priced.append(bool(self.priced and self.priced[-1]) or is_priced(self.market[0], own[0]))
         return curve
 
     def _fail(self, at: int) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from tradewind.strategies.swing import Swing
 from . import sizes
 from .config import Config, Loaded, instruments_of, refuse_unknown
 from .config.schema import Strategy as StrategyConfig
+from .config.units import Size
 from .fees import charged
 from .strategyfile import load_strategy
 
@@ -116,6 +116,8 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
     rights |= dict.fromkeys(bookless, ())
     capital = float(config.run.capital.amount)
     reporting, notes = _reporting(reporting, instruments, capital)
+    worth, more = _worth(config.run.capital.currency, reporting, first_rates(reporting, instruments, first), notes)
+    capital, notes = capital * worth, notes + more
     notes += about_fees
     notes += [f"{name} stands still: a tape of bars has no book to quote into" for name in bookless]
     notes += [f"{x.name} is heard and not traded: {why}" for x in instruments if (why := _untraded(x))]
@@ -138,7 +140,7 @@ def plan(loaded: Loaded, tape: Tape, think_ns: int | None = None) -> Plan:
         strategies.append(sizes.asked(made, kind, shares[name], config.risk, strategy.parameters))
     setup = Setup(
         instruments=instruments, reporting=reporting, strategies=strategies, balances=balances, limits=_limits(config,
-        capital, bars_only),
+        worth, bars_only),
         latencies=_latencies(config, instruments), collars_bp=_collars(config), jump_bp=round(config.truth.jump_bps),
         stale_ns=_stale(config, bars_only), timeframes=timeframes, tuning=_tuning(config),
         bars_only=bars_only, half_spread_bp=1.0 if bars_only else 0.0,
@@ -229,6 +231,17 @@ def _reporting(wanted: str, instruments: Sequence[Instrument], capital: float) -
         f"the tape cannot price {wanted}: everything is reported in {chosen}, and the capital of {capital:g} is taken as {chosen}"
     )
     return chosen, [note]
+
+
+def _worth(given: str, reporting: str, rates: Mapping[str, float], told: Sequence[str]) -> tuple[float, list[str]]:
+    """What one unit of the capital's currency is worth in the reporting currency at the first prices, and what to say of it."""
+    if given == reporting or told:  # told: the wish could not be kept, and the note says how the capital is taken
+        return 1.0, []
+    if rates.get(given, 0.0) > 0.0:
+        return rates[given], [
+            f"the capital in {given} is dealt out at the first prices: {rates[given]:.10g} {reporting} for one {given}"
+        ]
+    return 1.0, [f"the tape cannot price {given}: the capital is taken as {reporting}"]
 
 
 def spread_capital(
@@ -336,12 +349,16 @@ def _strategy_setup(
 # The rest -----------------------------------------------------------------------------------------------------------------------
 
 
-def _limits(config: Config, capital: float, bars_only: bool) -> Limits:
-    risk, amount = config.risk, Decimal(str(capital))
+def _limits(config: Config, worth: float, bars_only: bool) -> Limits:
+    """Limits in the reporting currency; worth: how much of it one unit of the capital's is."""
+    risk, amount = config.risk, config.run.capital.amount
+
+    def money(size: Size) -> float:
+        return float(size.of(amount)) * worth
+
     return Limits(
-        max_notional=float(risk.max_order_notional.of(amount)), max_position=float(risk.max_position_notional.of(amount)),
-        max_gross=float(risk.max_gross_notional.of(amount)), max_net=float(risk.max_net_notional.of(amount)),
-        max_suspense=float(risk.max_suspense.of(amount)),
+        max_notional=money(risk.max_order_notional), max_position=money(risk.max_position_notional),
+        max_gross=money(risk.max_gross_notional), max_net=money(risk.max_net_notional), max_suspense=money(risk.max_suspense),
         max_open=risk.max_open_orders, orders_per_s=risk.orders_per_second, drawdown=float(risk.drawdown_halt_pct) / 100,
         max_age_ns=max(risk.max_data_age_ns, 5 * codes.MINUTE if bars_only else 0),
     )  # fmt: skip

@@ -49,7 +49,6 @@ FEW = 16  # points: fewer are not worth compiling the shared driver
 TIMES = ".every_ms"  # what splits markets: points are dealt to threads by it
 OUT_ROWS = 1 << 14
 CUTS = 256  # equity samples of a point
-YEAR_NS = 365.25 * codes.DAY
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +85,14 @@ class Track:
         machine.drive(self.state, self.physics, rows(1), 0, 0, 0, self.out)  # compiled or loaded before threads begin
         self._drive, self._straight = machine.drive, straight(machine.drive)
         self.crowd = Crowd(machine, seats) if seats > 1 else None
+        self._priced: list[bool] = []
         self._floats, self._equity = self.state.view(np.float64).data, word_of(machine.state_dtype, "budget", "equity")
 
     def reset(self) -> None:
         """Back to before the first row."""
         restore(self.state, self.first_state)
         restore(self.physics, self.first_physics)
+        self._priced = []
 
     def play(self, tape: Rows, stops: Sequence[int]) -> list[float]:
         """Plays from row 0 to the last of `stops`; returns the equity at each. Raises MachineFault."""
@@ -105,7 +106,13 @@ class Track:
                 if why == codes.FAULT:
                     self._fail(at)
             curve.append(floats[equity])
+            self._priced.append(bool(self._priced and self._priced[-1]) or crowd.is_priced(state[0], state[0]))
         return curve
+
+    @property
+    def priced(self) -> list[bool]:
+        """At each stop since the last point joined, whether everything held had a price."""
+        return self._priced if self.crowd is None else self.crowd.priced
 
     def joins(self) -> bool:
         """Whether the point that has played its prelude can be played together with those before it since `play_on`."""
@@ -182,7 +189,7 @@ def _place(machine: Machine, begin: Rows, key: str, names: Sequence[str]) -> int
 
 def _outcomes(track: Track, begin: Rows, tape: Sequence[Rows], planned: Sequence[Planned]) -> Iterator[tuple[int, Outcome]]:
     """The outcomes of a few points, by number: side by side where their market is the same."""
-    span = int(tape[-1][-1]["ts_local"]) - int(tape[0][0]["ts_local"])
+    ts = _times(tape)
     while planned:
         seated: list[Planned] = []
         apart: list[Planned] = []
@@ -197,8 +204,9 @@ def _outcomes(track: Track, begin: Rows, tape: Sequence[Rows], planned: Sequence
         curves: list[Any] = []
         for segment in tape:
             curves += track.play_on(segment, _stops(len(segment)))
+        whole = _begins(ts, track.priced[-len(ts) :])
         for (n, point, _), curve, count in zip(seated, np.array(curves).reshape(-1, len(seated)).T, track.counts(), strict=True):
-            yield n, _summary(point, curve, span, count)
+            yield n, _summary(point, curve[whole:], ts[whole:], count)
         planned = apart
 
 
@@ -209,17 +217,28 @@ def _stops(n: int) -> list[int]:
     return [min(start + step, n) for start in range(0, n, step)]
 
 
-def _summary(point: Point, curve: np.ndarray[Any, np.dtype[np.float64]], span_ns: int, count: Any) -> Outcome:
-    """Equity, as the machine marks it once a second, at the end of every stretch."""
-    known = curve[curve > 0.0]
-    if len(known) < 2:
-        known = np.ones(2)
-    returns = np.diff(known) / known[:-1]
-    per_year = YEAR_NS * len(known) / max(span_ns, 1)
+def _times(tape: Sequence[Rows]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """When each stop of a tape's segments is."""
+    return np.concatenate([segment["ts_local"][np.array(_stops(len(segment))) - 1] for segment in tape])
+
+
+def _begins(ts: np.ndarray[Any, np.dtype[np.int64]], priced: Sequence[bool]) -> int:
+    """The first stop whose equity was marked when everything held had a price; the machine marks it once a second."""
+    if not any(priced):
+        return len(ts) - 1
+    return min(int(np.searchsorted(ts, ts[list(priced).index(True)] + codes.SECOND)), len(ts) - 1)
+
+
+def _summary(
+    point: Point, curve: np.ndarray[Any, np.dtype[np.float64]], ts: np.ndarray[Any, np.dtype[np.int64]], count: Any
+) -> Outcome:
+    """Equity, as the machine marks it once a second, at the end of every stretch; from the first where all of it has a price."""
+    returns = np.diff(curve) / curve[:-1] if (curve > 0.0).all() else np.zeros(0)
+    per_year = estimators.YEAR_NS * len(returns) / max(int(ts[-1] - ts[0]), 1)
     return Outcome(
-        parameters=dict(point), equity=float(known[-1]), gain=float(known[-1] / known[0] - 1.0),
+        parameters=dict(point), equity=float(curve[-1]), gain=float(curve[-1] / curve[0] - 1.0) if curve[0] > 0.0 else 0.0,
         sharpe=None if estimators.is_flat(returns) else estimators.sharpe(returns, per_year),
-        drawdown=float(-np.min(known / np.maximum.accumulate(known) - 1.0)),
+        drawdown=-float(estimators.drawdowns(curve).min()),
         orders=int(count["submits"]), fills=int(count["fills"]), refused=int(count["refused"]),
     )  # fmt: skip
 
@@ -262,6 +281,7 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
     else:
         points = sweep_machine(machine, made.setup, list(tape.segments()), grid, threads=threads, names=made.names)
     seconds = time.perf_counter() - start
+    points = [msgspec.structs.replace(point, gain=point.equity / made.capital - 1.0) for point in points]  # on what was given
     out = Path(loaded.config.run.out)
     out.mkdir(parents=True, exist_ok=True)
     told = made.to_json()
@@ -283,13 +303,15 @@ def _seated(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
     changed = _changed(made, point)
     segments = list(tape.segments())
     session = Session(machine, changed.setup, first_row_ts(segments[0]), changed.make_seats())
-    curve = []
+    curve, priced = [], []
     for number, segment in enumerate(segments):
         for start, stop in pairwise([0, *_stops(len(segment))]):
             session.play(segment, number, start, stop)
             curve.append(float(session.state["budget"]["equity"][0]))
-    span = int(segments[-1][-1]["ts_local"]) - int(segments[0][0]["ts_local"])
-    return _summary(point, np.array(curve), span, session.state[0]["count"])
+            priced.append(crowd.is_priced(session.state[0], session.state[0]))
+    ts = _times(segments)
+    whole = _begins(ts, priced)
+    return _summary(point, np.array(curve)[whole:], ts[whole:], session.state[0]["count"])
 
 
 def _changed(made: Plan, point: Point) -> Plan:
