@@ -246,6 +246,23 @@ def test_a_bad_specification_is_told(store: Store, tmp_path: Path, change: tuple
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "where", "todo"),
+    [
+        (("binance:BTC/USDT", "binance:BTC/USD"), "rows.instruments", "did you mean binance:BTC/USDT?"),
+        (("forward_return", "forward"), "label.kind", ""), (("sma", "nosuch"), "features.names", ""),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_is_told_before_any_row_is_judged(
+    store: Store, tmp_path: Path, change: tuple[str, str], where: str, todo: str
+) -> None:
+    said: list[str] = []
+    with pytest.raises(BadUse) as error:
+        datasets.build(store, lay_out(tmp_path, text=SPEC.replace(*change)), said.append, judged, compiled=False)
+    assert where in error.value.where and error.value.todo == todo
+    assert not [line for line in said if line.startswith(("judging", "features of"))]
+
+
 def test_name_and_place_are_no_content(tmp_path: Path) -> None:
     one = spec.read(lay_out(tmp_path))
     assert msgspec.structs.replace(one, name="x", tapes=["y"]).content() == one.content()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from tradewind.cli.command import Frame
+from tradewind.cli.commands.truth import SCORE
+from tradewind.cli.emit import Emit
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 from tradewind.domain.rows import Rows
@@ -14,9 +18,13 @@ from tradewind.fabric import catalogue, ingest
 from tradewind.fabric import store as stores
 from tradewind.fabric.raw import open_raw
 from tradewind.fabric.verify import verify
+from tradewind.runtime.live_source import venues_of
+from tradewind.runtime.options import TruthScoreOptions, VerifyOptions
+from tradewind.runtime.verify import verify as verify_command
 from tradewind.storage.marketlog import MarketLog
-from tradewind.storage.recording import MARKET, note_sitting
+from tradewind.storage.recording import MARKET, note_sitting, write_notes
 from tradewind.storage.tape import Tape
+from tradewind.venues.plugins import adapter_of
 
 from . import markets
 
@@ -168,3 +176,21 @@ def test_a_query_with_a_misspelt_name_is_helped(tmp_path: Path) -> None:
             with pytest.raises(BadUse) as caught:
                 store.lake.query(sql)
             assert meant in str(caught.value.todo)
+
+
+def test_a_recording_is_verified_and_scored_like_a_tape(tmp_path: Path) -> None:
+    made = markets.market(2)
+    recorded(tmp_path / "rec", made[:50])
+    recorded(tmp_path / "rec", made[50:])
+    proof = verify_command(VerifyOptions(folder=tmp_path / "rec"))
+    assert (proof.ok, proof.what, proof.rows, proof.segments) == (True, "recording", len(made), 2)
+    write_notes(tmp_path / "rec", {})
+    with pytest.raises(BadUse, match="no such file"):  # of faults: the recording was let through
+        SCORE.run(TruthScoreOptions(tape=tmp_path / "rec", faults=tmp_path / "none.jsonl"), Frame({}, cast(Emit, None)))
+
+
+def test_a_venue_that_is_not_there_names_the_one_that_comes_close() -> None:
+    for asked in (lambda: adapter_of("binnace"), lambda: venues_of("binnace,kraken")):
+        with pytest.raises(BadUse) as caught:
+            asked()
+        assert caught.value.todo == "did you mean binance?"

@@ -12,6 +12,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from tradewind.storage.tape import Tape
 
 from . import frames
 from .frames import Quality
+from .labels import labeller
 from .raw import open_raw
 from .sieve import Judge
 from .spec import Spec, read
@@ -94,6 +96,7 @@ def build(
     """
     spec = read(path)
     tapes = [(name, open_raw(path.parent / name)) for name in spec.tapes]
+    _refuse_early(spec, [tape for _, tape in tapes], path)
     for name, tape in tapes:
         say(f"proving {name}")
         tape.verify()
@@ -109,6 +112,20 @@ def build(
         _write(folder, made.frame, manifest)
     _record(store, folder, manifest)
     return Built(id=name, rows=made.frame.height, manifest=folder / MANIFEST, new=new)
+
+
+def _refuse_early(spec: Spec, tapes: list[Tape], path: Path) -> None:
+    """What needs no row to be known as wrong, before the first is proven and judged."""
+    known = sorted({instrument.name for tape in tapes for instrument in tape.manifest.instruments})
+    try:
+        labeller(spec.label.kind)
+        for name in spec.rows.instruments:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                todo = f"did you mean {near[0]}?" if near else ""
+                raise BadUse(f"no tape has {name}", where="rows.instruments", expected=", ".join(known), todo=todo)
+    except BadUse as error:
+        raise error.at(str(path)) from None
 
 
 def column_digests(frame: pl.DataFrame) -> dict[str, str]:

@@ -82,7 +82,10 @@ def make(
     """The rows of a specification over its tapes. Raises BadUse where an instrument or feature is not there."""
     import polars as pl
 
-    loop = Loop(spec.features.names, compiled=compiled)
+    try:
+        loop = Loop(spec.features.names, compiled=compiled)
+    except BadUse as error:
+        raise error.at("features.names") from None
     warm = {name: bars for name, _, bars in loop.outputs}
     sifted = Sifted()
     hashes = [loop.hash]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -63,7 +64,9 @@ def venues_of(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known and not plugins.bridged(name)]
     if unknown or not names:
         expected = ", ".join((*known, "bridge:EXCHANGE"))
-        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=expected)
+        near = [close for name in unknown for close in get_close_matches(name, known, 1)]
+        todo = f"did you mean {', '.join(near)}?" if near else ""
+        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=expected, todo=todo)
     return names
 
 

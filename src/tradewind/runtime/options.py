@@ -166,9 +166,9 @@ class WhyNotOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The hashes, CRCs and chain of a tape or journal folder, recomputed; a journal's money by an independent auditor."""
+    """The hashes, CRCs and chain of a tape, recording or journal, recomputed; a journal's money by an independent auditor."""
 
-    folder: Annotated[Path, Told("Tape or journal folder.", argument=True)]
+    folder: Annotated[Path, Told("Tape, recording or journal folder.", argument=True)]
     bytes_only: Annotated[bool, Told("Do not audit a journal's money.")] = False
 
 

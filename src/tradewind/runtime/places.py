@@ -11,7 +11,7 @@ import platformdirs
 from tradewind.domain.errors import BadUse
 
 TAPE, JOURNAL = "tape.json", "journal.json"  # the file that makes a folder a tape or a journal
-NOTES = "notes.json"  # or a recording
+NOTES, MARKET = "notes.json", "market"  # or a recording
 
 
 class Folders(msgspec.Struct, frozen=True):

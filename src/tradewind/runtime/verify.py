@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from .options import VerifyOptions
-from .places import TAPE
+from .places import MARKET, TAPE
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -33,12 +33,14 @@ def verify(options: VerifyOptions, say: Callable[[str], None] = lambda line: Non
     """Reads every byte. Raises Corrupt, naming the file and place of the first damage. `ok` is False where the audit disagrees."""
     folder = options.folder
     say(f"reading {folder}")
-    if (folder / TAPE).exists():
+    if (folder / TAPE).exists() or (folder / MARKET).exists():
         from tradewind.storage.recording import open_tape
 
         tape = open_tape(folder)
         tape.verify()
-        return Verified(True, "tape", tape.rows, len(tape.manifest.segments), tape.digest)
+        return Verified(
+            True, "tape" if (folder / TAPE).exists() else "recording", tape.rows, len(tape.manifest.segments), tape.digest
+        )
     from tradewind.storage import journal
 
     proof = journal.verify(folder)

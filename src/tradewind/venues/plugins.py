@@ -8,6 +8,7 @@ arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -76,11 +77,12 @@ def adapter_of(venue: str) -> MarketAdapter:
         return cast(MarketAdapter, getattr(import_module(module), name)(*arguments))
     point = installed().get(venue)
     if point is None:
+        near = get_close_matches(venue, names(), 1)
         raise BadUse(
-            f"{venue!r} has no live feed",
-            where="--venues",
+            f"there is no venue {venue!r}",
+            where="the name of a venue",
             expected=", ".join((*names(), f"{BRIDGE}:EXCHANGE")),
-            todo="name some of these, or install its plug-in",
+            todo=f"did you mean {near[0]}?" if near else "name one of these, or install its plug-in",
         )
     made: Any
     try:

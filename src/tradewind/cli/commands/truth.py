@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tradewind.runtime.options import TruthPlantOptions, TruthScoreOptions
-from tradewind.runtime.places import TAPE, readable_file, readable_folder, writable_folder
+from tradewind.runtime.places import TAPE, readable_file, readable_tape, writable_folder
 
 from ..command import Answer, Command, Frame, call, summary
 
 
 def score(options: TruthScoreOptions, frame: Frame) -> Answer:
     """Runs `runtime.truthscore.score`."""
-    readable_folder(options.tape, "a tape", TAPE, "give a folder that `import` made")
+    readable_tape(options.tape)
     if options.faults is not None:
         readable_file(options.faults, "labels as JSON lines")
     return Answer(summary(call("truthscore", "score", options, say=frame.emit.say)))
@@ -18,7 +18,7 @@ def score(options: TruthScoreOptions, frame: Frame) -> Answer:
 
 def plant(options: TruthPlantOptions, frame: Frame) -> Answer:
     """Runs `runtime.truthscore.plant`."""
-    readable_folder(options.tape, "a tape", TAPE, "give a folder that `import` made")
+    readable_tape(options.tape)
     writable_folder(options.out, TAPE)
     return Answer(summary(call("truthscore", "plant", options, say=frame.emit.say)))
 
