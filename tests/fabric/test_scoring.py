@@ -103,6 +103,7 @@ def test_labels_are_matched_by_source_kind_and_time() -> None:
         ('{"kind": "gremlin", "source": "a", "instrument": "a:BTC/USD", "start_ns": 1, "end_ns": 2}', "unknown kind"),
         ('{"kind": "wick", "source": "a", "instrument": "z:BTC/USD", "start_ns": 1, "end_ns": 2}', "no instrument"),
         ('{"kind": "wick", "source": "a", "instrument": "a:BTC/USD", "start_ns": 3, "end_ns": 2}', "ends before"),
+        ('{"kind": "wick", "source": "z/trade", "instrument": "a:BTC/USD", "start_ns": 1, "end_ns": 2}', "no source 'z/trade'"),
         ('{"kind": "wick"}', "is no label"),
     ],
 )
@@ -112,6 +113,23 @@ def test_a_bad_label_is_named_by_its_line(line: str, what: str, tmp_path: Path) 
     with pytest.raises(BadData, match=what) as caught:
         read_labels(path, [coin("a")])
     assert "line 2" in str(caught.value.where)
+
+
+def test_a_label_that_nothing_on_the_tape_could_answer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.jsonl"
+    for start, end in ((1, 99), (201, 300)):
+        write_labels(path, [Label(kind="wick", source="a", instrument=coin("a").name, start_ns=start, end_ns=end)])
+        with pytest.raises(BadData, match="lies outside the tape"):
+            read_labels(path, [coin("a")], (100, 200))
+    write_labels(path, [Label(kind="wick", source="a", instrument=coin("a").name, start_ns=1, end_ns=100)])
+    assert read_labels(path, [coin("a")], (100, 200))
+
+
+def test_an_instrument_may_be_named_without_its_venue_which_is_the_sources() -> None:
+    mine = coin("a")
+    short = mine.name.partition(":")[2]
+    assert Label(kind="wick", source="a/trade", instrument=short, start_ns=1, end_ns=2).befalls(mine)
+    assert not Label(kind="wick", source="b", instrument=short, start_ns=1, end_ns=2).befalls(mine)
 
 
 def test_labels_come_back_as_written(tmp_path: Path) -> None:

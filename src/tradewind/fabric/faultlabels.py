@@ -65,12 +65,16 @@ class Label(msgspec.Struct, kw_only=True, frozen=True):
         return bool(self.params.get("hard", True))
 
     def befalls(self, instrument: Instrument) -> bool:
-        """Whether an instrument is the one meant, or one of them."""
-        return self.instrument == instrument.name or (self.instrument == "*" and self.source.split("/")[0] == instrument.venue)
+        """Whether an instrument is the one meant, or one of them; it may be named without its venue, which is the source's."""
+        mine = self.source.split("/")[0] == instrument.venue
+        return self.instrument == instrument.name or (mine and self.instrument in ("*", instrument.name.partition(":")[2]))
 
 
-def read_labels(path: Path, instruments: Sequence[Instrument]) -> list[Label]:
-    """The labels of a file, one JSON object a line. Raises BadData naming the line that is none."""
+def read_labels(path: Path, instruments: Sequence[Instrument], span: tuple[int, int] = (0, 1 << 63)) -> list[Label]:
+    """The labels of a file, one JSON object a line; `span`: the tape's first and last ts_local.
+
+    Raises BadData naming the line that is none, or that nothing on the tape could answer.
+    """
     found = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
@@ -87,6 +91,12 @@ def read_labels(path: Path, instruments: Sequence[Instrument]) -> list[Label]:
         if not any(label.befalls(x) for x in instruments):
             raise BadData(f"no instrument {label.instrument!r} of {label.source!r} on the tape", where=where,
                           expected=", ".join(x.name for x in instruments[:8]))  # fmt: skip
+        if label.source.split("/")[0] not in ("", *(x.venue for x in instruments)):
+            raise BadData(f"no source {label.source!r} on the tape", where=where,
+                          expected=", ".join(sorted({x.venue for x in instruments})))  # fmt: skip
+        if label.end_ns < span[0] or label.start_ns > span[1]:
+            raise BadData("lies outside the tape: it could only be missed", where=where,
+                          expected=f"times in ns from {span[0]} to {span[1]}, the local times of the tape's rows")  # fmt: skip
         found.append(label)
     return found
 

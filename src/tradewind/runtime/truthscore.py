@@ -17,7 +17,9 @@ Say = Callable[[str], None]
 def score(options: TruthScoreOptions, *, say: Say = lambda text: None) -> dict[str, Any]:
     """The figures of `scoring.scored`. Without a file of faults everything told is a false alarm: that is a clean day's score."""
     tape = open_tape(options.tape)
-    labels = read_labels(options.faults, tape.manifest.instruments) if options.faults is not None else []
+    parts = tape.manifest.segments
+    span = (parts[0].first_ts, parts[-1].last_ts) if parts else (0, 0)
+    labels = read_labels(options.faults, tape.manifest.instruments, span) if options.faults is not None else []
     say(f"{tape.rows:,} rows, {len(labels)} labels")
     heard = scoring.listen(tape)
     for line in scoring.alarms(heard, labels):
