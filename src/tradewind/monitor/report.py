@@ -220,7 +220,8 @@ def _costs(measured: Statistics, drawings: dict[str, Plot]) -> str:
     body = [[text(name), *(text(words.shown(getattr(part, field), "")) for field in fields)] for name, part in parts]
     lead = (
         "Gross edge is what the decisions would have made had every fill been at the mid of its decision and free of charge."
-        f" Amounts in {measured.currency}; negative slippage was earned by resting orders."
+        f" Amounts in {measured.currency}; negative slippage was earned by resting orders. The whole run's edge also holds what"
+        " opening holdings gained."
     )
     grid = html.table(["", *(titles[field] for field in fields)], body)
     return html.section("costs", "Where the edge went", lead, _drawn("waterfall", plots.waterfall(measured), drawings), grid)

@@ -158,7 +158,11 @@ def _expand(name: str, files: Sequence[Path]) -> list[Path]:
             raise BadUse("no such file", where=str(file), expected="recordings to import")
         found += sorted(inner for inner in file.iterdir() if inner.is_file()) if file.is_dir() else [file]
     if not 0 < len(found) <= MAX_FILES:
-        raise BadUse(f"{len(found)} files to import", expected=f"1 to {MAX_FILES}")
+        given = ", ".join(str(file) for file in list(files)[:3])
+        raise BadUse(
+            f"{len(found)} files to import", where=given, expected=f"1 to {MAX_FILES}",
+            todo="name recordings, or a folder that holds them directly",
+        )  # fmt: skip
     return found
 
 

@@ -33,7 +33,9 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The finding in words."""
         ways = [
-            f"{amount:.6g} {self.unit} {way}" for amount, way in ((self.less, "less"), (self.more, "more")) if amount is not None
+            f"{amount:.6g} {self.unit.removesuffix('s') if amount == 1.0 else self.unit} {way}"
+            for amount, way in ((self.less, "less"), (self.more, "more"))
+            if amount is not None
         ]
         if not ways:
             return f"No {self.name} within reach would have changed it."

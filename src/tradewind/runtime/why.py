@@ -271,7 +271,7 @@ class Explainer:
         if s["fact"]["right"][k, i] == 0:
             return reasons.NO_RIGHT, 0.0, 0.0, ""
         working = int(np.count_nonzero(s["fact"]["working"][k, i]))
-        since = f" ({working} orders were working)" if working else ""
+        since = f" ({working} order{'s were' if working > 1 else ' was'} working)" if working else ""
         if int(noted["code"]) == 0:
             return reasons.NOT_ASKED, 0.0, 0.0, since
         return int(noted["code"]), float(noted["measured"]), float(noted["threshold"]), f", noted {_stamp(int(noted['ts']))}{since}"

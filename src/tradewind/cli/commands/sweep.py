@@ -28,4 +28,4 @@ def run(options: SweepOptions, frame: Frame) -> Answer:
 
 
 KEYS = ("points", "best", "rows_per_s", "trials", "machine_hash")
-SWEEP = Command("sweep", SweepOptions, KEYS, run, resume="run it again: finished points are in the trials file")
+SWEEP = Command("sweep", SweepOptions, KEYS, run, resume="run it again: points are shown and counted as trials when all are done")
