@@ -123,6 +123,10 @@ def test_the_command_adds_every_point_to_the_trials(tmp_path: Path, monkeypatch:
     loaded = configured(options, {})
     found = sweep(options, loaded)
     assert [point.parameters for point in found.points] == [{"sma_cross.fast": 3.0}, {"sma_cross.fast": 5.0}]
+    for point in found.points:  # on the capital given, which is the first peak
+        assert point.gain == point.equity / 1e6 - 1.0 and point.drawdown >= -point.gain
     assert found.best in found.points and found.trials == 2 and found.rows_per_s > 0
     assert trials.count(tmp_path / "out", "sma_cross") == 2
     assert sweep(options, loaded).trials == 4
+    late = Outcome(parameters={}, equity=900.0, gain=0.0, sharpe=None, drawdown=0.01, orders=0, fills=0, refused=0)
+    assert under_test._on_capital(late, 1000.0).drawdown == pytest.approx(0.1), "what was lost before the first sample counts"

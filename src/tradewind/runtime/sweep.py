@@ -281,7 +281,7 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
     else:
         points = sweep_machine(machine, made.setup, list(tape.segments()), grid, threads=threads, names=made.names)
     seconds = time.perf_counter() - start
-    points = [msgspec.structs.replace(point, gain=point.equity / made.capital - 1.0) for point in points]  # on what was given
+    points = [_on_capital(point, made.capital) for point in points]
     out = Path(loaded.config.run.out)
     out.mkdir(parents=True, exist_ok=True)
     told = made.to_json()
@@ -296,6 +296,12 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
         points=points, best=best, rows_per_s=len(points) * tape.rows / max(seconds, 1e-9), trials=tried,
         machine_hash=machine.hash, warnings=warnings,
     )  # fmt: skip
+
+
+def _on_capital(point: Outcome, capital: float) -> Outcome:
+    """The outcome on what was given, which is the first peak too: the first stretch may have lost some of it."""
+    gain = point.equity / capital - 1.0
+    return msgspec.structs.replace(point, gain=gain, drawdown=max(point.drawdown, -gain))
 
 
 def _seated(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
