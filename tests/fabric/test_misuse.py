@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 from typing import cast
@@ -26,7 +27,8 @@ from tradewind.storage.recording import MARKET, note_sitting, write_notes
 from tradewind.storage.tape import Tape
 from tradewind.venues.plugins import adapter_of
 
-from . import markets
+from . import inproc, markets
+from .virtual import VirtualClock, run
 
 
 def recorded(folder: Path, part: Rows) -> Tape:
@@ -194,3 +196,22 @@ def test_a_venue_that_is_not_there_names_the_one_that_comes_close() -> None:
         with pytest.raises(BadUse) as caught:
             asked()
         assert caught.value.todo == "did you mean binance?"
+
+
+@pytest.mark.parametrize(("symbol", "todo"), [("BTCUSDC", "BTCUSDT"), ("eth-usdt", "ETHUSDT"), ("ZZZ", "")])
+def test_a_symbol_that_is_not_listed_is_told_at_once(symbol: str, todo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(inproc.SYMBOLS, "binance", [symbol])
+
+    async def opened(clock: VirtualClock) -> None:
+        before = clock.mono_ns()
+        play = inproc.Play(clock, ["binance"])
+        staged = asyncio.ensure_future(play.theatre.play())
+        try:
+            with pytest.raises(BadUse, match=symbol) as caught:
+                await play.fabric.open()
+        finally:
+            staged.cancel()
+        assert todo in caught.value.todo and bool(caught.value.todo) == bool(todo)
+        assert clock.mono_ns() - before < codes.SECOND, "asking again would not help"
+
+    run(opened)

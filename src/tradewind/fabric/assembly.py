@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
 from tradewind.domain import codes
-from tradewind.domain.errors import BadUse, TradewindError, Unreachable
+from tradewind.domain.errors import BadData, BadUse, TradewindError, Unreachable
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.venues.adapter import Answer, MarketAdapter
 
@@ -83,7 +84,7 @@ class Fabric:
             async with asyncio.timeout(within_s):
                 while True:
                     try:
-                        x.adapter.adopt(x.adapter.read_instruments(await self._ask(x, budget), x.symbols))
+                        x.adapter.adopt(_named(x, await self._ask(x, budget)))
                         return
                     except BadUse:
                         raise
@@ -135,6 +136,20 @@ class Fabric:
     def summary(self) -> dict[str, Any]:
         """What came of every stream and every venue."""
         return {feed.adapter.venue: describe(feed) for feed in self.feeds}
+
+
+def _named(x: Wanted, answer: Answer) -> list[Instrument]:
+    """The instruments wanted of a venue's list. Raises BadUse where the list has no such one: asking again would not help."""
+    try:
+        return x.adapter.read_instruments(answer, x.symbols)
+    except BadData as error:
+        listed = [made.symbol for made in x.adapter.read_instruments(answer, [])]  # a list that cannot be read is asked for again
+        if not listed:
+            raise  # nothing at all is traded there just now
+        wrong = [symbol for symbol in x.symbols if symbol not in listed]
+        near = list(dict.fromkeys(close for symbol in wrong for close in get_close_matches(symbol.upper(), listed, 3, 0.5)))
+        todo = f"did you mean {' or '.join(near)}?" if near else ""
+        raise BadUse(error.what, where=error.where or x.adapter.venue, expected=error.expected, todo=todo) from error
 
 
 def _trading(feed: Feed) -> dict[str, str]:
