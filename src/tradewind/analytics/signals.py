@@ -36,14 +36,13 @@ def renew(s: Any, i: int) -> None:
     g.micro = micro
     g.trend = trend
     g.score = squashed(book + tape + micro + trend)
-    g.direction = 1 if g.score > 0.0 else -1 if g.score < 0.0 else 0
+    g.direction = int(g.score > 0.0) - int(g.score < 0.0)  # no branch: nobody can guess it
 
 
 @compiled
 def squashed(x: float) -> float:
     """The Padé form of the hyperbolic tangent, x (27 + x²) / (27 + 9 x²), and ±1 from 3 on: its shape at a tenth of its cost."""
-    if abs(x) >= 3.0:
-        return 1.0 if x > 0.0 else -1.0
+    x = 3.0 if x >= 3.0 else -3.0 if x <= -3.0 else x  # noqa: FURB136 - at ±3 the form is ±1; no branch: nobody can guess it
     return x * (27.0 + x * x) / (27.0 + 9.0 * x * x)
 
 

@@ -130,24 +130,48 @@ def on_touch(s: Any, i: int, out: Any) -> None:
         consensus.update(s, i)
         belief.weigh(s, i, out)
         if s.top[i].good != 0:
-            features.on_quote(s, i)
-            if strategies.HEARS_TOUCH:
-                for n in range(number(s)):
-                    account.on_touch(at(s, n), i, box(s, n, out))
+            on_good_touch(s, i, out)
+
+
+@compiled
+def on_good_touch(s: Any, i: int, out: Any) -> None:
+    features.on_quote(s, i)
+    if strategies.HEARS_TOUCH:
+        for n in range(number(s)):
+            account.on_touch(at(s, n), i, box(s, n, out))
 
 
 @compiled
 def on_bar(s: Any, row: Any, out: Any) -> None:
-    """A finished bar. Compiled twice: once for the first instrument's shortest bars, whose every table lies at a known place."""
-    if row.instrument == 0 and bars.is_shortest(s, row):
-        on_finished(s, row, 0, 0, out)
+    """A finished bar. Where one look tells that no room will ask anything, as of nearly all of a lone source's, none is asked."""
+    if row.instrument == 0 and bars.is_shortest(s, row) and is_plain(s, row, 0, 0):
+        on_plain_bar(s, row, 0, 0, out)
     else:
         on_other_bar(s, row, out)
 
 
+@compiled
+def is_plain(s: Any, row: Any, i: int, f: int) -> bool:
+    """Whether truth, belief and consensus would take a bar as it is."""
+    return truth.is_next(s, row, i, f) and belief.is_usual(s, row, i) and consensus.is_lone(s, row, i)
+
+
+@compiled
+def on_plain_bar(s: Any, row: Any, i: int, f: int, out: Any) -> None:
+    """What `on_finished` does with a bar that is plain: of the first instrument, so that every table lies at a known place."""
+    bars.touch(s, row, i)
+    belief.accept(s, i)
+    consensus.accept(s, i)
+    on_good_touch(s, i, out)
+    bars.take(s, row, i, f)
+    on_closed_bar(s, i, f, out)
+    if bars.has_longer(s, f):
+        merge(s, i, f, out)
+
+
 @called
 def on_other_bar(s: Any, row: Any, out: Any) -> None:
-    """Any other bar. One of a timeframe nobody composed enters nothing; where bars are all there is, its close is the touch."""
+    """Any bar. One of a timeframe nobody composed enters nothing; where bars are all there is, its close is the touch."""
     i = row.instrument
     f = bars.frame_of(s, row)
     if f >= 0:
@@ -224,7 +248,9 @@ def on_own_row(s: Any, row: Any, out: Any) -> None:
 @compiled
 def catch_up(s: Any, until: int, out: Any) -> None:
     """Everything that time alone brings and that fell due by `until`, in order of time."""
-    while s.clock.next_due <= until and has_room(s, out):
+    while s.clock.next_due <= until:
+        if not has_room(s, out):
+            return
         s.clock.now = max(s.clock.now, s.clock.next_due)
         on_time(s, out)
 

@@ -48,9 +48,12 @@ class RoomLibrary(JITCodeLibrary):  # type: ignore[misc]
         return _NoEnvironments(self._codegen)
 
     def finalize(self) -> None:
-        """Closes the library as it is: neither linked nor optimised."""
+        """Closes the library as it is, neither linked nor optimised; what stays a call is told to be seldom."""
         self._raise_if_finalized()
         self._finalize_dynamic_globals()
+        for function in self._final_module.functions:
+            if not function.is_declaration and b"alwaysinline" not in set(function.attributes):
+                function.add_function_attribute("cold")  # a caller keeps its registers for what is usual
         self._finalized = True
 
     def _get_module_for_linking(self) -> Any:

@@ -23,7 +23,7 @@ from ..domain.reasons import (
 )
 from ..kernel.jit import called, compiled
 from . import consensus
-from .truth import invalidate, is_news_of_trade, low_below
+from .truth import LOWER_HALF, invalidate, is_news_of_trade, low_below
 from .verdicts import power_of_ten, tell_row, tell_stray, tell_touch
 
 CROSSED_TOLERANCE_NS = SECOND  # venues show crossed books for moments; longer is a fault
@@ -61,15 +61,47 @@ def believes(s: Any, i: int, out: Any) -> bool:
             most = trust.jump_bp * 1e-4 * top.mid
             if trust.stride > most and not confirmed(s, i, mid):
                 return refuse(s, i, IMPOSSIBLE_JUMP, trust.stride / top.mid * 1e4, most / top.mid * 1e4, out)
-        top.mid = mid
-        trust.moved_ns = s.clock.now
-        trust.anchor = s.group[s.fact.rule[i, BASE]].reference
+        moves(s, i, mid)
     top.worth = mid * top.scale
     if top.suspect == 0:
         top.good = 1
     else:
         relent(top, moved)
     return True
+
+
+@compiled
+def moves(s: Any, i: int, mid: float) -> None:
+    """The touch stands somewhere else from now on."""
+    s.top[i].mid = mid
+    s.trust[i].moved_ns = s.clock.now
+    s.trust[i].anchor = s.group[s.fact.rule[i, BASE]].reference
+
+
+@compiled
+def accept(s: Any, i: int) -> None:
+    """Takes in the touch of a bar that `is_usual`."""
+    top = s.top[i]
+    mid = 0.5 * float(top.bid + top.ask)
+    if mid != top.mid:
+        s.trust[i].stride = abs(mid - top.mid)
+        moves(s, i, mid)
+    top.worth = mid * top.scale
+    top.good = 1
+
+
+@compiled
+def is_usual(s: Any, row: Any, i: int) -> bool:
+    """Whether a bar's close moves a touch nobody doubts by less than a jump, and its extremes lie near the close: `believes` and
+    `trim` would ask nothing."""
+    near = s.trust[i].jump_bp * 1e-4
+    mid = s.top[i].mid
+    if s.top[i].suspect != 0 or abs(0.5 * float(row.price + row.price) - mid) > near * mid:
+        return False
+    close = float(row.price)
+    high = float(max(row.price, row.ref) + (row.value >> 32))
+    low = float(min(row.price, row.ref) - (row.value & LOWER_HALF))
+    return high <= (1.0 + near) * close and low * (1.0 + near) >= close
 
 
 @called

@@ -175,15 +175,41 @@ def believe(s: Any, g: Any, j: int) -> None:
     x = top.worth * quoted.reference
     good = top.good != 0 and quoted.grade != GRADE_NONE  # a good touch is whole and doubted by nobody
     if good and x > 0.0 and top.condition == SYNCED and s.clock.now - top.ts <= s.trust[j].patience_ns:
-        g.voters = 1
-        g.grade = GRADE_C
-        g.reference = x
-        g.band_low = x
-        g.band_high = x
-        g.dispersion = 0.0
+        follow(g, x)
     else:
         g.voters = int(eligible(s, j))
         g.grade = GRADE_NONE
+
+
+@compiled
+def follow(g: Any, x: float) -> None:
+    """The reference is what the one source says."""
+    g.voters = 1
+    g.grade = GRADE_C
+    g.reference = x
+    g.band_low = x
+    g.band_high = x
+    g.dispersion = 0.0
+
+
+@compiled
+def is_lone(s: Any, row: Any, i: int) -> bool:
+    """Whether instrument i is its asset's one source and what a bar of it closes at will be the reference."""
+    base = s.fact.rule[i, BASE]
+    quoted = s.group[s.fact.rule[i, QUOTE_ASSET]]
+    if base == s.clock.reporting or s.group[base].n_members != 1 or quoted.grade == GRADE_NONE:
+        return False
+    if s.clock.now - row.ts_local > s.trust[i].patience_ns:
+        return False
+    return 0.5 * float(row.price + row.price) * s.top[i].scale * quoted.reference > 0.0
+
+
+@compiled
+def accept(s: Any, i: int) -> None:
+    """Takes in the touch of a bar of a source that `is_lone`."""
+    g = s.group[s.fact.rule[i, BASE]]
+    g.ts = s.clock.now
+    follow(g, s.top[i].worth * s.group[s.fact.rule[i, QUOTE_ASSET]].reference)
 
 
 @called

@@ -338,7 +338,7 @@ def low_below(value: int) -> int:
 @compiled
 def sound_bar(s: Any, row: Any, i: int, f: int, out: Any) -> bool:
     """Whether a bar's four prices can belong together and its time is the next; else it is told and left out."""
-    if row.value & NEGATIVE_HALVES != 0 or min(row.price, row.ref) <= row.value & LOWER_HALF or row.quantity < 0:
+    if not is_whole(row):
         return broken(s, row, out)
     if f >= 0 and s.fact.rule[i, BARS_ONLY] != 0:
         span = s.frame_ns[f]
@@ -348,6 +348,24 @@ def sound_bar(s: Any, row: Any, i: int, f: int, out: Any) -> bool:
         if ahead != span and (ahead <= 0 or (ahead % span != 0 and ahead < row.ts_venue)):  # seldom a division
             return odd_bar(s, row, f, out)
     return True
+
+
+@compiled
+def is_whole(row: Any) -> bool:
+    """Whether a bar's four prices can belong together."""
+    return row.value & NEGATIVE_HALVES == 0 and min(row.price, row.ref) > row.value & LOWER_HALF and row.quantity >= 0
+
+
+@compiled
+def is_next(s: Any, row: Any, i: int, f: int) -> bool:
+    """Whether a whole bar follows the last one of a settled source that has nothing finer: `sound_bar` and `pace` would ask
+    nothing."""
+    span = s.frame_ns[f]
+    if not is_whole(row) or s.fact.rule[i, BARS_ONLY] == 0:
+        return False
+    if row.ts_venue - s.bar[i, f].last_end != span or row.ts_venue - row.ts_local > span >> 1:
+        return False
+    return is_paced(s, i, span, row.ts_local - s.top[i].ts)
 
 
 @called
@@ -401,11 +419,15 @@ def pace(s: Any, row: Any, i: int, f: int, span_ns: int, out: Any) -> None:
 
     It may be silent for as long as it has been before, and a little more.
     """
-    trust = s.trust[i]
     gap = row.ts_local - s.top[i].ts
-    if trust.span_ns == span_ns and gap <= trust.longest_ns < span_ns + SETTLED_NS:
-        return
-    accustom(s, row, f, span_ns, gap, out)
+    if not is_paced(s, i, span_ns, gap):
+        accustom(s, row, f, span_ns, gap, out)
+
+
+@compiled
+def is_paced(s: Any, i: int, span_ns: int, gap: int) -> bool:
+    """Whether a source of bars is known to be silent for `gap` by nature, and for one bar at most."""
+    return s.trust[i].span_ns == span_ns and gap <= s.trust[i].longest_ns < span_ns + SETTLED_NS
 
 
 @called
