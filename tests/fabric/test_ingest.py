@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tradewind.domain import codes, layout, reasons
 from tradewind.domain.rows import Rows, rows
-from tradewind.fabric import catalogue, ingest, quarantine
+from tradewind.fabric import beliefs, catalogue, ingest, quarantine
 from tradewind.fabric.verify import verify
 from tradewind.storage import lake as lake_module
 from tradewind.storage import projection
@@ -245,3 +245,20 @@ def test_rules_are_known_as_of_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
         assert [store.lake.rules(series, at)["lot"] for at in (markets.START + codes.DAY, later + codes.DAY)] == [1, 10]
         assert store.lake.scan("rules").collect().height == 3
         assert verified(store).equal
+
+
+def test_what_was_believed_is_kept_by_day(tmp_path: Path) -> None:
+    """Means of one look a minute; a source that was doubted says for what; the same tape twice changes nothing."""
+    made = markets.market(30, per_minute=12)
+    wrong = (made["instrument"] == 1) & (made["kind"] == codes.QUOTE) & (made["ts_local"] > made["ts_local"][len(made) // 2])
+    made["price"][wrong] = made["price"][wrong] * 2
+    with markets.store(tmp_path / "s") as store:
+        tape = markets.tape(tmp_path / "t", made)
+        for _ in range(2):
+            ingest.ingest(store, tape, markets.judge())
+        honest, liar = (beliefs.believed(store.records, name)[0] for name in ("binance:BTC/USDT", "kraken:BTC/USDT"))
+        assert honest.looks == liar.looks == 30 or abs(honest.looks - 30) <= 1
+        assert (honest.doubted, honest.blame) == (0.0, "") and honest.quality > 0.5
+        assert 0.3 < liar.doubted < 0.7 and liar.blame and liar.quality < honest.quality and liar.least == 0.0
+        assert beliefs.believed(store.records, "binance:BTC/USDT:quote") == [honest]
+        assert beliefs.believed(store.records, "z") == []

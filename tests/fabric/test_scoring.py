@@ -97,6 +97,18 @@ def test_labels_are_matched_by_source_kind_and_time() -> None:
     assert scored(found, [label])["false_alarms_per_instrument_day"] == 1.0
 
 
+def test_what_nature_does_too_counts_and_is_told_apart() -> None:
+    """The headline is of all that is hard; the second figure leaves out what nobody could tell from nature."""
+    label = Label(kind="frozen_feed", source="a/bar", instrument="a:BTC/USD", start_ns=codes.SECOND, end_ns=codes.MINUTE)
+    natural = msgspec.structs.replace(label, start_ns=codes.HOUR, end_ns=codes.HOUR + codes.MINUTE, params={"by_nature": True})
+    said = [Verdict(ts_ns=codes.MINUTE, instrument=0, stream=0, code=reasons.STALE_FEED, measured=0, threshold=0)]
+    streams = [Stream(venue="a", channel="bar", instrument=0)]
+    found = Heard(instruments=[coin("a")], streams=streams, verdicts=said, quality={}, days=1.0, rows=1, seconds=1.0)
+    figures = scored(found, [label, natural])
+    assert (figures["recall"], figures["hard"]) == (0.5, 2)
+    assert (figures["recall_beyond_nature"], figures["hard_beyond_nature"]) == (1.0, 1)
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [

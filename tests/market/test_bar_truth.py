@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradewind.domain import codes
-from tradewind.domain.reasons import DISTRUSTED, LONG_WICK, OFF_CONSENSUS, WRONG_SCALE
+from tradewind.domain.reasons import DISTRUSTED, FROZEN_FEED, LONG_WICK, OFF_CONSENSUS, WRONG_SCALE
 from tradewind.domain.rows import Rows, pack_range, rows
 
 from .stage import T0, Stage, instruments, verdicts
@@ -69,3 +69,16 @@ def test_two_sources_and_a_habit_do_not_scatter() -> None:
         assert minute(stage, n, {0: 1.0, 1: 1.0, 2: 1000.0}) == []
     assert minute(stage, 70, {0: 0.9985, 1: 1.0, 2: 1000.0}) == []
     assert minute(stage, 71, {0: 0.9985, 1: 1.0046, 2: 1000.0}) == [(1, OFF_CONSENSUS)]
+
+
+def test_a_close_told_again_and_again_is_named_once_and_by_habit() -> None:
+    """Longer than is usual there, while the others moved a little: told, not refused. Who often stands may stand for longer."""
+    stage = stage_of_bars("a:BTC/USD", "b:BTC/USD", "c:BTC/USD")
+    for n in range(60):  # c changes its close every fourth minute, a and b every minute
+        moving = 1000.0 + 0.01 * (n % 7)
+        assert minute(stage, n, {0: moving, 1: moving, 2: 1000.0 + 0.01 * (n // 4 % 5)}) == []
+    stood = [minute(stage, n, dict.fromkeys((0, 1), 1000.0 + 0.2 * (n - 59)) | {2: 1000.0}) for n in range(60, 70)]
+    assert [said for part in stood for said in part] == [(2, FROZEN_FEED)]
+    first = [(2, FROZEN_FEED) in part for part in stood].index(True)
+    assert 3 <= first <= 8, "longer than the four minutes it always stands"
+    assert bool(stage.s["top"]["good"][2]), "twenty basis points off: it may be right"

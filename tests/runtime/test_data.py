@@ -48,6 +48,9 @@ def test_a_store_from_tape_to_dataset(told: Any, tmp_path: Path) -> None:
     text = Path(told_page["report"]).read_text()
     assert "IMPOSSIBLE_JUMP" in text
     assert "http-equiv" in text
+    assert "How far each source was believed" in text
+    assert {one["venue"] for one in told_page["trust"]} == {"binance", "kraken"}
+    assert all(0.0 <= one["quality"] <= 1.0 and one["trust"] > 0.5 and one["looks"] > 0 for one in told_page["trust"])
     code, answer = told("data", "query", "SELECT count(*) AS n, max(price) AS top FROM trades WHERE venue = 'kraken'")
     assert answer["rows"][0]["n"] == 240
     assert 50_000 < answer["rows"][0]["top"] < 70_000

@@ -43,7 +43,7 @@ def test_a_second_opening_changes_nothing(records: Records, tmp_path: Path) -> N
         records.put(connection, "runs", [RUN])
     again = open_records(tmp_path)
     assert again.rows("runs") == [RUN]
-    assert migrate(again.engine) == "0001"
+    assert migrate(again.engine) == "0002"
     again.close()
 
 
@@ -81,6 +81,6 @@ def test_postgresql_takes_the_same_schema() -> None:
         assert {name: {c[0] for c in columns} for name, columns in shape(found.engine).items()} == {
             name: {column.name for column in table.columns} for name, table in schema().tables.items()
         }
-        assert migrate(found.engine) == "0001"
+        assert migrate(found.engine) == "0002"
         found.close()
         server.cleanup()

@@ -144,14 +144,15 @@ SOURCE = np.dtype([("last_seq", i8), ("last_ts", i8), ("holes", i8), ("closed", 
 # (bp); reach, the distance it is granted (bp), grace the part of it that broken pegs explain; weight, of its vote; quality
 # in [0, 1]; trusted with hysteresis. lag_ns: usual ts_local minus ts_venue, odd_since: from when on it is another (of bars,
 # the last that was left out). last_trade: its id; heard_trades: which of the 63 before it were heard (bits); n_old: how many
-# were told again.
+# were told again. stood_ns: for how long a source of bars has told one same close (below 0: and was named
+# for it), still_ns: for how long it usually does at most.
 TRUST = np.dtype(
     [
         ("score", f8), ("deviation", f8), ("anchor", f8), ("doubted", f8), ("stretch", f8),
         ("usual", f8), ("reach", f8), ("stride", f8), ("weight", f8), ("quality", f8),
         ("off_since", i8), ("moved_ns", i8), ("span_ns", i8), ("told", i8), ("patience_ns", i8), ("lag_ns", i8), ("odd_since", i8),
         ("mark_price", f8), ("mark_ns", i8), ("longest_ns", i8), ("last_trade", i8), ("heard_trades", i8), ("n_old", i8),
-        ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8), ("jump_bp", f8),
+        ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8), ("jump_bp", f8), ("stood_ns", i8), ("still_ns", i8),
     ]
 )  # fmt: skip
 GROUPED = np.dtype(

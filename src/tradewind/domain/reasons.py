@@ -123,6 +123,7 @@ NEVER_PROVEN = 214
 SYMBOL_HALTED = 215
 POLLED = 216
 SNAPSHOT_DIFFERS = 217
+BOOK_DOUBTED = 218
 
 SENTENCES = {
     QUOTE_PLACED: "its formula quoted {measured:.10g}; the touch on that side stood at {threshold:.10g}",
@@ -234,6 +235,7 @@ SENTENCES = {
     SYMBOL_HALTED: "the venue halted, delisted or renamed the symbol",
     POLLED: "no socket is to be had: it is asked by REST, at a lower grade",
     SNAPSHOT_DIFFERS: "twice the venue's own snapshot differed in levels that had not moved",
+    BOOK_DOUBTED: "the machine did not believe the book for too long",
 }
 
 UNMEASURED = {  # the same where a row has no place for both numbers: a VERDICT says what was refused, not against what

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tradewind.domain import codes
+from tradewind.domain import codes, reasons
 from tradewind.domain.errors import BadData, BadUse, TradewindError, Unreachable
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.venues.adapter import Answer, MarketAdapter
@@ -18,6 +18,7 @@ from .budget import Backoff, Budget, Window
 from .clock import JournalTime
 from .desk import Desk, Row, RowSink
 from .feeds import Feed, Outside, Patience, Place, Wanted, number_of
+from .standing import Standing
 from .streams import CONDITION_NAMES
 from .warmth import make_ready
 
@@ -133,6 +134,14 @@ class Fabric:
             for feed in self.feeds:
                 group.create_task(feed.run())
 
+    def heed(self, standings: Sequence[Standing]) -> None:
+        """What a machine that hears these feeds thinks of every instrument, in their order."""
+        first = 0
+        for feed in self.feeds:
+            last = first + len(feed.adapter.instruments)
+            feed.heed(standings[first:last])
+            first = last
+
     def summary(self) -> dict[str, Any]:
         """What came of every stream and every venue."""
         return {feed.adapter.venue: describe(feed) for feed in self.feeds}
@@ -158,6 +167,17 @@ def _trading(feed: Feed) -> dict[str, str]:
     return {made.symbol: codes.STATUS_NAMES[feed.rules.get((number, "status"), made.status)] for number, made in listed}
 
 
+def standing_of(feed: Feed) -> dict[str, dict[str, Any]]:
+    """By symbol, what the machine that hears the feed thinks of it."""
+    return {
+        x.symbol: {
+            "believed": one.believed, "trust": round(one.trust, 3), "quality": round(one.quality, 3),
+            "blame": reasons.name(one.blame) if one.blame else "", "rejoined": doubt.rejoined,
+        }
+        for x, one, doubt in zip(feed.adapter.instruments, feed.standings, feed.doubts, strict=False)
+    }  # fmt: skip
+
+
 def describe(feed: Feed) -> dict[str, Any]:
     """One venue's counters: frames, requests, clock, and a line for each stream."""
     streams = {}
@@ -170,5 +190,5 @@ def describe(feed: Feed) -> dict[str, Any]:
         "takeovers": feed.takeovers, "requests": feed.budget.asked, "banned": feed.budget.banned,
         "clock_offset_ns": feed.desk.skew.offset_ns, "suspect_stamps": feed.desk.suspect_stamps,
         "transitions": len(feed.desk.transitions), "trading": _trading(feed), "problems": feed.problems, "refused": feed.refusals,
-        "first_refusals": feed.first_refusals, "streams": streams,
+        "first_refusals": feed.first_refusals, "streams": streams, "standing": standing_of(feed),
     }  # fmt: skip

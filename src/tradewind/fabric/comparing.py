@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradewind.domain import codes
+from tradewind.domain import reasons as why
 from tradewind.domain.errors import TradewindError
 from tradewind.domain.rows import Rows
 from tradewind.venues.adapter import DEPTH
@@ -53,7 +54,7 @@ async def compare(feed: Feed) -> None:
 async def _judge(feed: Feed, lane: Lane) -> None:
     found = await _differing(feed, lane)
     if found and found & await _differing(feed, lane):
-        lane.differs()
+        lane.distrust(why.SNAPSHOT_DIFFERS)
         feed.desk.flush()
 
 

@@ -3,7 +3,8 @@
     {"kind": "decimal_shift", "source": "kraken/depth", "instrument": "kraken:BTC/USD", "start_ns": 1, "end_ns": 2, "params": {}}
 
 `source` is a venue, or venue/channel; `instrument` a name as in the tape, or "*" for every one of the venue. `params` is free;
-`hard` (default true) says whether the fault counts for recall, `magnitude` places a soft one on its curve.
+`hard` (default true) says whether the fault counts for recall, `magnitude` places a soft one on its curve, `by_nature` (default
+false) says that the source does the same of its own so often that nobody could tell it from nature.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class Label(msgspec.Struct, kw_only=True, frozen=True):
     def hard(self) -> bool:
         """Whether it must be found."""
         return bool(self.params.get("hard", True))
+
+    @property
+    def by_nature(self) -> bool:
+        """Whether its source does the same by nature, too often to be told."""
+        return bool(self.params.get("by_nature", False))
 
     def befalls(self, instrument: Instrument) -> bool:
         """Whether an instrument is the one meant, or one of them; it may be named without its venue, which is the source's."""

@@ -27,6 +27,7 @@ from .clock import JournalTime
 from .desk import Desk
 from .lanes import HISTORY, NOTHING, RESUBSCRIBE, SNAPSHOT, BarLane, Lane
 from .links import FrameCounts, Link
+from .standing import Doubt, Standing
 from .transport import Absent, Denied, Transport
 
 
@@ -104,6 +105,8 @@ class Feed:
         self.unconnected_since = desk.time.now()
         self.absent = False  # the venue has no sockets at all
         self.rules: dict[tuple[int, str], int] = {}  # what changed since the instruments were adopted
+        self.standings: list[Standing] = []  # by instrument, what the machine thinks of it; none where no machine listens
+        self.doubts = [Doubt() for _ in instruments]
         self.retell = False  # an earlier life may have told other rules: they are told again
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._number = 0
@@ -151,6 +154,18 @@ class Feed:
     def connected(self, lane: Lane) -> bool:
         """Whether the lane's topic is on an open connection."""
         return any(not link.rehearsing and lane.source in link.lanes for link in self.links)
+
+    def heed(self, standings: Sequence[Standing]) -> None:
+        """What the machine thinks of every instrument, now and then: a book it has doubted for long is joined anew."""
+        self.standings, now = list(standings), self.desk.time.now()
+        for instrument, (standing, doubt) in enumerate(zip(standings, self.doubts, strict=True)):
+            lane = self.lane_of.get(Topic(DEPTH, instrument))
+            if lane is None or lane.state.condition != codes.SYNCED or not self.budget.open:
+                doubt.rest()
+            elif doubt.due(standing.broken != 0, now):
+                self.note_text(f"a book was joined anew: {why.name(standing.broken)}")
+                lane.distrust(why.BOOK_DOUBTED)
+                self.desk.flush()
 
     # Running ----------------------------------------------------------------------------------------------------------------
 
@@ -313,7 +328,7 @@ class Feed:
             lane.wish = NOTHING
             lane.tell(why.SNAPSHOT_ASKED)
             self.desk.flush()
-            self._tasks[lane, "snapshot"] = asyncio.ensure_future(self._after(lane, history.join_snapshot(self, lane)))
+            self._tasks[lane, "snapshot"] = asyncio.ensure_future(self._join(lane))
         elif lane.wish == HISTORY and self._free(lane, "history"):
             lane.wish, lane.filling = NOTHING, True
             lane.tell(why.HISTORY_ASKED)
@@ -324,11 +339,11 @@ class Feed:
         task = self._tasks.get((lane, what))
         return task is None or task.done()
 
-    async def _after(self, lane: Lane, work: object) -> None:
-        """A degraded stream waits before it is tried again."""
+    async def _join(self, lane: Lane) -> None:
+        """Joins a snapshot; a degraded stream waits before it is tried again."""
         if self.degraded(lane):
             await asyncio.sleep(DEGRADED_S)
-        await work  # type: ignore[misc]
+        await history.join_snapshot(self, lane)
 
     def degraded(self, lane: Lane) -> bool:
         """Whether a stream broke so often of late that it is not to be relied on."""

@@ -26,6 +26,7 @@ from tradewind.storage.projection import CHANNELS, OF_KIND, RULE_NAMES, RULE_OF,
 from tradewind.storage.tape import Tape, TapeSegment
 
 from . import entries, gaps, minutes
+from .beliefs import Day
 from .sieve import TAKEN, TWICE, Judge, Sieve
 from .store import Store
 from .unread import entries_of as unread_of
@@ -116,7 +117,7 @@ class _Ingest:
 
     def segment(self, index: int, segment: TapeSegment) -> None:
         rows = self.tape.segment(index)
-        fates = self.sieve.fates(rows)
+        fates, believed = self.sieve.fates(rows), self.sieve.beliefs()
         told = self.gaps.see(rows, fates, segment.sha256)
         unread = [] if index else unread_of(self.tape.manifest, segment)
         n_unread = sum(entry["rows"] for entry in unread)
@@ -140,6 +141,7 @@ class _Ingest:
         self.store.lake.append(pieces(rows[refused], refused, source, fates[refused]))
         self.touched |= {Part(piece.venue, piece.instrument, piece.day) for piece in made if piece.table == "trades"}
         self._record(index, segment, rows, (fates, other), (told, unread))
+        self._believe(segment.sha256, believed)
         self._note_run(run, "done")
 
     def finish(self) -> None:
@@ -234,6 +236,13 @@ class _Ingest:
         self.done.other += int(other.sum())
         self.done.gaps += len(told)
         self.done.entries += len(made)
+
+    def _believe(self, digest: str, days: dict[int, Day]) -> None:
+        """Writes down what the machine believed of each source while it judged the segment."""
+        names = [(x.venue, x.name.partition(":")[2]) for x in self.tape.manifest.instruments]
+        with self.store.records.change() as connection:
+            for number, day in days.items():
+                self.store.records.put(connection, "beliefs", day.rows(names, number, digest))
 
     def _sources(self, rows: Rows, fates: NDArray[np.int16], digest: str) -> list[dict[str, Any]]:
         """What the segment gave to each series and day."""

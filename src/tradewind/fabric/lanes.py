@@ -302,11 +302,11 @@ class Lane:
             self.keeper.lose()
             self.lost(why.BOOK_CROSSED)
 
-    def differs(self) -> None:
-        """The venue's own snapshot shows another book."""
+    def distrust(self, cause: int) -> None:
+        """A witness says that the book is another: the venue's own snapshot, or the machine."""
         if self.state.condition == codes.SYNCED:
             self.keeper.lose()
-            self.lost(why.SNAPSHOT_DIFFERS)
+            self.lost(cause)
 
 
 class BarLane(Lane):

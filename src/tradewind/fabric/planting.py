@@ -2,8 +2,9 @@
 
 Faults come one after another, one source at a time, with time to recover between them. What is planted follows the seed
 alone. A fault is hard where it is structural, or lies off the consensus by max(5 x the source's own median deviation of the hour
-before, 0.5 %), or is silent for ten seconds while two others trade (of bars: for as many as nature leaves out less than once in
-five days); the rest is soft and only makes a curve.
+before, 0.5 %), or stands still for ten seconds while two others trade (one bar of a minute is sixty); the rest is soft and only
+makes a curve. What nature does as often at that source is hard all the same, and marked `by_nature`: the score is given with
+and without it.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     magnitude: float = 0.0
     hard: bool = True
+    by_nature: bool = False  # the source does the same of its own so often that to tell it each time would be a false alarm
 
 
 def plant(tape: Tape, out: Path, *, seed: int, every_s: float = 0.0, kinds: Sequence[str] = ()) -> list[Label]:
@@ -132,7 +134,7 @@ def _planted(edit: Edit, planters: dict[str, Planter], rng: random.Random, every
                 instrument=x.name,
                 start_ns=done.start_ns,
                 end_ns=done.end_ns,
-                params={"hard": done.hard, "magnitude": done.magnitude},
+                params={"hard": done.hard, "magnitude": done.magnitude} | ({"by_nature": True} if done.by_nature else {}),
             )
         )
         at = max(at + every_ns, done.end_ns + every_ns // 3)

@@ -16,7 +16,7 @@ from .planting_peers import HARD_SHARE, HIGH, LOW
 HALF = (1 << 31) - 1
 RARE_A_DAY = 0.2  # natural silences as long: a fifth of the false alarms a source may raise
 MOST_DRIFT = 0.05  # beyond, each bar is a jump and no drift
-MOST_MISSING = 10  # bars: who is silent for longer by nature is not silenced
+MOST_SILENT = 9  # bars
 
 
 def span_of(rows: Rows) -> int:
@@ -41,9 +41,11 @@ def _bars(edit: Edit, place: Place, n: int) -> tuple[NDArray[np.int64], int] | N
     return picked, int(ts[-1])
 
 
-def _told(edit: Edit, picked: NDArray[np.int64], end_ns: int, magnitude: float = 0.0, hard: bool = True) -> Planted:
+def _told(
+    edit: Edit, picked: NDArray[np.int64], end_ns: int, magnitude: float = 0.0, hard: bool = True, by_nature: bool = False
+) -> Planted:
     start = int(edit.rows["ts_local"][picked[0]])
-    return Planted(start_ns=start, end_ns=end_ns, channel="bar", magnitude=abs(magnitude), hard=hard)
+    return Planted(start_ns=start, end_ns=end_ns, channel="bar", magnitude=abs(magnitude), hard=hard, by_nature=hard and by_nature)
 
 
 def prices(row: np.void) -> tuple[int, int, int, int]:
@@ -77,24 +79,29 @@ def rare_silence(edit: Edit, i: int) -> int:
     return n
 
 
+def others_trade(edit: Edit, picked: NDArray[np.int64], end_ns: int) -> bool:
+    """Whether two other sources traded while this one stood still."""
+    ts = edit.rows["ts_local"]
+    between = edit.rows[np.searchsorted(ts, ts[picked[0]]) : np.searchsorted(ts, end_ns)]
+    traded = set(between["instrument"][between["quantity"] > 0].tolist()) - {int(edit.rows["instrument"][picked[0]])}
+    return len(traded) >= 2
+
+
 def frozen_feed(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """Silence while two others trade. Where a source is silent for many bars by nature, it is no evidence and not planted."""
-    rare = rare_silence(edit, place.instrument)
-    if rare > MOST_MISSING:
-        return None
-    hard = rare == 1 or rng.random() < 0.8
-    found = _bars(edit, place, rng.randint(rare, rare + 8) if hard else rng.randint(1, rare - 1))
+    """Silence of one to nine bars: hard while two others trade, however often nature does the same there."""
+    found = _bars(edit, place, rng.randint(1, MOST_SILENT))
     if found is None:
         return None
-    ts = edit.rows["ts_local"]
-    between = edit.rows[np.searchsorted(ts, ts[found[0][0]]) : np.searchsorted(ts, found[1])]
-    traded = set(between["instrument"][between["quantity"] > 0].tolist()) - {place.instrument}
+    hard = others_trade(edit, *found)
     edit.dropped[found[0]] = True
-    return _told(edit, found[0], found[1], len(found[0]), hard and len(traded) >= 2)
+    return _told(edit, *found, len(found[0]), hard, len(found[0]) < rare_silence(edit, place.instrument))
 
 
 def stuck_price(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
-    """The same bar again and again, with fresh stamps and volume; hard once two bars of it lie off the others by as much."""
+    """The same bar again and again, with fresh stamps and volume, while two others trade.
+
+    By nature a price stands still too, until two bars of it lie off the others by what is hard.
+    """
     i = place.instrument
     found = _bars(edit, place, 16)
     if found is None:
@@ -105,10 +112,11 @@ def stuck_price(edit: Edit, place: Place, rng: random.Random) -> Planted | None:
     off = np.array([abs(edit.peers.deviation(i, t, close / unit)) if len(edit.peers.others(i, t)) > 1 else 0.0 for t in ts])
     if off.max() < 0.4 * HARD_SHARE and rng.random() < 0.98:
         return None
+    hard = others_trade(edit, *found)
     for at in found[0].tolist():
         put(edit.rows, at, (close, close, close, close))
     second = float(np.sort(off)[-2])
-    return _told(edit, found[0], found[1], second, second >= edit.peers.limit(i, ts[0]))
+    return _told(edit, *found, second, hard, second < edit.peers.limit(i, ts[0]))
 
 
 def _wrong_unit(decimal: bool) -> Planter:

@@ -192,7 +192,7 @@ class Ticks:
         return Planted(start_ns=start, end_ns=end, channel=channel, magnitude=(end - start) / codes.SECOND, hard=hard)
 
     def _stuck_price(self, place: Place, rng: random.Random) -> Planted | None:
-        """One same book with fresh stamps; hard where the market walked away from it."""
+        """One same book with fresh stamps, for ten seconds while the market moves; by nature one stands while it moves little."""
         i = place.instrument
         before = self.books.at_time(i, place.start_ns)
         if before is None:
@@ -227,7 +227,10 @@ class Ticks:
             book["value"] = 0
             book["value"][-1] = checksum(*held)
             self.edit.add(book)
-        return Planted(start_ns=start, end_ns=end, channel="depth", magnitude=moved, hard=moved >= HARD_SHARE)
+        hard = end - start >= HARD_NS or moved >= HARD_SHARE
+        return Planted(
+            start_ns=start, end_ns=end, channel="depth", magnitude=moved, hard=hard, by_nature=hard and moved < HARD_SHARE
+        )
 
     def _decimal_shift(self, place: Place, rng: random.Random) -> Planted | None:
         """The decimal point in another place."""

@@ -12,10 +12,10 @@ from tradewind.domain import codes
 from tradewind.domain.codes import ACTIVE, BACKFILLING, CANCEL_ONLY, CAUTIOUS, GAP, INVALID, REDUCE_ONLY, STALE, SYNCED, UNAVAILABLE
 
 # Capabilities ------------------------------------------------------------------------------------------------------------
-BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET = (
-    "book", "quotes", "trades", "candles", "derivatives", "history", "clock", "requests", "socket",
+BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, TRUST = (
+    "book", "quotes", "trades", "candles", "derivatives", "history", "clock", "requests", "socket", "trust",
 )  # fmt: skip
-CAPABILITIES = (BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET)
+CAPABILITIES = (BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, TRUST)
 CAPABILITY_OF = {
     "depth": BOOK, "quote": QUOTES, "trade": TRADES, "bar": CANDLES, "funding": DERIVATIVES, "mark": DERIVATIVES,
     "open_interest": DERIVATIVES, "liquidation": DERIVATIVES,
@@ -64,6 +64,8 @@ POLICY: dict[tuple[int, str], Action] = {
     (UNAVAILABLE, REQUESTS): Action(CANCEL_ONLY, VENUE, "send nothing until the ban is over", "what sockets bring"),
     (STALE, REQUESTS): Action(CAUTIOUS, VENUE, "the budget is used up: wait; cancels have their own part", "everything"),
     (UNAVAILABLE, SOCKET): Action(CAUTIOUS, VENUE, "poll by REST, at a lower grade", "books and trades with the poll's age"),
+    (STALE, TRUST): Action(CAUTIOUS, INSTRUMENT, "nothing: its weight falls with its age", "the touch, with a smaller vote"),
+    (INVALID, TRUST): Action(REDUCE_ONLY, INSTRUMENT, "join anew, ever more seldom", "no touch; it has no vote"),
 }  # fmt: skip
 """Where a pair is missing the loss has no consequence of its own; SYNCED loses nothing."""
 

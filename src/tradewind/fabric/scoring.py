@@ -195,12 +195,15 @@ def _same(label: Label, verdict: Verdict, heard: Heard) -> bool:
 
 
 def scored(heard: Heard, labels: Sequence[Label]) -> dict[str, Any]:
-    """The figures of the command contract, and what is behind them."""
+    """The figures of the command contract, and what is behind them. `recall` is of all that is hard; `recall_beyond_nature` leaves
+    out what the source does as often of its own."""
     matches, alarms = matched(heard, labels)
     hard = [m for m in matches if m.label.hard]
+    told_apart = [m for m in hard if not m.label.by_nature]
     kinds = {kind: [m for m in matches if m.label.kind == kind] for kind in KINDS if any(m.label.kind == kind for m in matches)}
     return {
         "recall": _recall(hard), "recall_all": _recall(matches), "labels": len(matches), "hard": len(hard),
+        "recall_beyond_nature": _recall(told_apart), "hard_beyond_nature": len(told_apart),
         "false_alarms": len(alarms), "false_alarms_per_instrument_day": len(alarms) / heard.days if heard.days > 0 else 0.0,
         "instrument_days": heard.days, "delay": {kind: _delay(of) for kind, of in kinds.items()},
         "kinds": {kind: _kind(of) for kind, of in kinds.items()}, "soft": _curve([m for m in matches if not m.label.hard]),

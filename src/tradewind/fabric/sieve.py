@@ -27,6 +27,8 @@ from tradewind.engine.compose import Composition, Machine
 from tradewind.engine.prelude import Prelude, Setup, StrategySetup
 from tradewind.engine.snapshot import fresh_state
 
+from .beliefs import EVERY_NS, Day
+
 TAKEN, TWICE = 0, -1  # fates; every other is a code of domain.reasons
 OUT_ROWS = 1 << 11
 STALE_NS = 10 * codes.SECOND
@@ -201,6 +203,7 @@ class Sieve:
         self._out = rows(OUT_ROWS)
         self._causes = np.zeros(self.judge.composition.capacity.instruments, np.int64)
         self._sources: dict[int, int] = {}
+        self._days: dict[int, Day] = {}
 
     def fates(self, tape: Rows) -> NDArray[np.int16]:
         """What became of each row: TAKEN, TWICE or a reason. Raises MachineFault where a row does not fit the machine."""
@@ -208,9 +211,25 @@ class Sieve:
         if len(tape):
             if self._state is None:
                 self._begin(tape)
-            self._feed(tape, found)
+            self._listen(tape, found)
             _whole_messages(tape, found)
         return found
+
+    def beliefs(self) -> dict[int, Day]:
+        """What was believed of every source since it was last asked, by the day's number since 1970."""
+        days, self._days = self._days, {}
+        return days
+
+    def _listen(self, tape: Rows, fates: NDArray[np.int16]) -> None:
+        """Feeds rows, and looks once a minute at what is believed."""
+        minute = tape["ts_local"] // EVERY_NS
+        cuts = (np.flatnonzero(np.diff(minute)) + 1).tolist()
+        for start, stop in zip([0, *cuts], [*cuts, len(tape)], strict=True):
+            self._feed(tape[start:stop], fates[start:stop])
+            day = int(minute[start]) // (codes.DAY // EVERY_NS)
+            if day not in self._days:
+                self._days[day] = Day(len(self.instruments))
+            self._days[day].look(self._state)
 
     def _begin(self, tape: Rows) -> None:
         self._state = fresh_state(self.judge)

@@ -34,6 +34,7 @@ def _table() -> dict[tuple[int, int], int]:
         ((SYNCED, STALE), why.PROOF_FAILED, INVALID),
         ((SYNCED, STALE), why.BOOK_CROSSED, INVALID),
         ((SYNCED, STALE), why.SNAPSHOT_DIFFERS, INVALID),
+        ((SYNCED, STALE), why.BOOK_DOUBTED, INVALID),
         ((SYNCED,), why.WENT_SILENT, STALE),
         ((UNAVAILABLE, GAP, INVALID, BACKFILLING), why.POLLED, STALE),
         (DOWN, why.DISCONNECTED, UNAVAILABLE),

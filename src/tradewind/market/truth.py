@@ -451,7 +451,7 @@ def accustom(s: Any, row: Any, f: int, span_ns: int, gap: int, out: Any) -> None
             tell_row(s, row, STALE_FEED, float(gap) * 1e-9, float(granted) * 1e-9, out)
         learned = granted + (granted >> (1 if granted > 3 * span_ns else 3)) - (span_ns >> 1)
     excess = trust.longest_ns - span_ns
-    fades = span_ns >> 5 if young else max(excess >> 12, span_ns >> 12)
+    fades = span_ns >> 5 if young else max(excess >> 11, span_ns >> 10)
     learned = min(learned, 2 * trust.longest_ns)
     trust.longest_ns = min(max(max(trust.longest_ns - fades, learned), span_ns), MOST_BARS * span_ns)
     trust.patience_ns = trust.longest_ns + (span_ns >> 1)

@@ -37,6 +37,8 @@ MANIA_TIMES = 8.0  # and is granted so often,
 CALM_SCATTER = 2e-3  # where the votes scatter (ratio) further, in full from twice of it: a market that moves as one parts nobody
 OFF_SHARE = 0.1  # of the jump limit is granted at least
 FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
+STILL_MORE = 2  # bars of one same close beyond a source's longest stand, and a quarter of it,
+STILL_MOVE = 5e-4  # while the others moved so far (ratio), are no habit
 SCORE_STEP = 1.0 / 16.0  # of trust, won or lost a second
 SCORE_STEP_BARS = 1.0 / 4.0
 SURE = 0.99
@@ -134,6 +136,7 @@ def measure(s: Any, i: int, out: Any) -> None:
             second_opinion(s, i, out)
         if trust.span_ns != 0 and s.clock.now - top.ts < trust.span_ns:
             wicks(s, i, out)
+            stands(s, i, out)
         habituate(s, i)
     rate(s, i, out)
 
@@ -182,6 +185,27 @@ def thaw(s: Any, i: int, out: Any) -> None:
         return
     if abs(g.reference - trust.anchor) / trust.anchor > missed and trust.deviation * 1e-4 > missed:
         belief.refuse(s, i, FROZEN_FEED, float(s.clock.now - trust.moved_ns) * 1e-9, missed * 1e4, out)
+
+
+@called
+def stands(s: Any, i: int, out: Any) -> None:
+    """A close that is told again and again for longer than is this source's habit, while the others' moved.
+
+    Told, and no more: it may be right all the same. Who stands off is refused by `belief.stray`.
+    """
+    trust = s.trust[i]
+    stood = s.top[i].ts - trust.moved_ns
+    before = abs(trust.stood_ns)
+    told = trust.stood_ns < 0
+    trust.stood_ns = -stood if told else stood
+    granted = trust.still_ns + (trust.still_ns >> 2) + STILL_MORE * trust.span_ns
+    if stood == 0:
+        trust.still_ns = max(trust.still_ns - (trust.still_ns >> 10), min(before, granted))
+    elif stood > granted and not told and s.bar[i, 0].closed >= YOUNG_BARS and trust.anchor > 0.0:
+        g = s.group[s.fact.rule[i, BASE]]
+        if g.grade >= GRADE_B and abs(g.reference - trust.anchor) > STILL_MOVE * trust.anchor:
+            trust.stood_ns = -stood  # told once, however long it stands
+            tell_touch(s, i, FROZEN_FEED, float(stood) * 1e-9, float(granted) * 1e-9, out)
 
 
 @called

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradewind.domain.codes import MILLISECOND
 
@@ -12,6 +12,7 @@ from . import html, pages, words
 from .html import text
 
 if TYPE_CHECKING:
+    from tradewind.fabric.beliefs import Believed
     from tradewind.fabric.catalogue import Covered, Gap
     from tradewind.fabric.quarantine import Entry
 
@@ -19,10 +20,21 @@ MOST_LINES = 500  # of one table
 MOST_SPELLS = 1500
 
 
-def render(covered: Sequence[Covered], gaps: Sequence[Gap], entries: Sequence[Entry], series: str = "") -> str:
+class Known(NamedTuple):
+    """What a store knows of its series."""
+
+    covered: Sequence[Covered]
+    gaps: Sequence[Gap]
+    entries: Sequence[Entry]
+    believed: Sequence[Believed] = ()
+
+
+def render(known: Known, series: str = "") -> str:
     """The page as text."""
     drawings: dict[str, Any] = {}
-    body = "".join((_quality(covered, drawings), _gaps(gaps, drawings), _refused(entries), _table(covered)))
+    covered, gaps, entries, believed = known
+    parts = (_quality(covered, drawings), _trust(believed, drawings), _gaps(gaps, drawings), _refused(entries), _table(covered))
+    body = "".join(parts)
     return pages.page("Data quality", f"{_head(covered, gaps, series)}<main>{body}</main>", drawings)
 
 
@@ -59,6 +71,42 @@ def _quality(covered: Sequence[Covered], drawings: dict[str, Any]) -> str:
     }  # fmt: skip
     lead = "The share of rows that were believed, times the share of time without a gap. 1 is a day without a fault."
     return html.section("quality", "Quality of each series and day", lead, html.plot("quality"))
+
+
+def _trust(believed: Sequence[Believed], drawings: dict[str, Any]) -> str:
+    """Each source's quality as the machine saw it beside the others, over the days."""
+    if not believed:
+        return ""
+    days, names = sorted({one.day for one in believed}), sorted({one.source for one in believed})
+    at = {(one.source, one.day): one for one in believed}
+    cells = [[at.get((name, day)) for day in days] for name in names]
+    drawings["trust"] = {
+        "data": [
+            {
+                "type": "heatmap", "x": days, "y": [escape(name) for name in names], "zmin": 0, "zmax": 1, "xgap": 1, "ygap": 1,
+                "z": [[cell and cell.quality for cell in line] for line in cells],
+                "customdata": [[cell and [cell.trust, cell.least, cell.doubted, escape(cell.blame)] for cell in line]
+                               for line in cells],
+                "hovertemplate": "%{y} %{x}<br>quality %{z}, trust %{customdata[0]}<br>least %{customdata[1]}, doubted "
+                "%{customdata[2]:.2%} of the time %{customdata[3]}<extra></extra>",
+                "colorscale": [[0, "#b3352f"], [0.5, "#d9a441"], [0.8, "#7fae7a"], [1, "#2f7f5f"]], "showscale": True,
+            }
+        ],
+        "layout": {"xaxis": {"type": "category"}, "yaxis": {"type": "category", "automargin": True}, "hovermode": "closest"},
+        "height": 140 + 26 * len(names),
+    }  # fmt: skip
+    worst = sorted(believed, key=lambda one: one.quality)[:MOST_LINES]
+    lines = [
+        [text(f"{one.source} {one.day}"), f"{one.quality:.4f}", f"{one.least:.4f}", f"{one.trust:.4f}", f"{one.doubted:.2%}",
+         text(one.blame)]
+        for one in worst
+    ]  # fmt: skip
+    head = ["Source and day", "Quality", "Least", "Trust", "Doubted", "Mostly for"]
+    lead = (
+        "What the machine thought of each source beside the others, a look a minute: trust x freshness x nearness, "
+        "0.8 at best where nobody confirms it."
+    )
+    return html.section("trust", "How far each source was believed", lead, html.plot("trust"), html.table(head, lines))
 
 
 def _gaps(gaps: Sequence[Gap], drawings: dict[str, Any]) -> str:

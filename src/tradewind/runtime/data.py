@@ -10,7 +10,7 @@ import msgspec
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
-from tradewind.fabric import catalogue, datasets, differences, download, ingest, observations, quarantine, series, verify
+from tradewind.fabric import beliefs, catalogue, datasets, differences, download, ingest, observations, quarantine, series, verify
 from tradewind.fabric.assembly import budget_of
 from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
@@ -53,11 +53,13 @@ def quality(options: of.QualityOptions, place: Path) -> dict[str, Any]:
         catalogue.known(store, options.series)
         covered = catalogue.coverage(store, options.series)
         found = quarantine.entries(store, series=options.series)
-        text = page.render(covered, catalogue.gaps(store, options.series), found, options.series)
+        trust = beliefs.believed(store.records, options.series)
+        text = page.render(page.Known(covered, catalogue.gaps(store, options.series), found, trust), options.series)
     pages.write(text, options.out)
     worst = sorted(covered, key=lambda row: row.quality)[:20]
     told = [{"series": row.series, "day": row.day, "quality": row.quality, "quarantined": row.quarantined} for row in worst]
-    return {"report": str(options.out), "series": len({row.series for row in covered}), "worst": told}
+    return {"report": str(options.out), "series": len({row.series for row in covered}), "worst": told,
+            "trust": [msgspec.structs.asdict(one) for one in sorted(trust, key=lambda one: one.quality)[:20]]}  # fmt: skip
 
 
 def query(options: of.QueryOptions, place: Path) -> dict[str, Any]:

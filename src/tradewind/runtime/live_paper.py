@@ -26,6 +26,7 @@ from tradewind.storage.tape import FORMAT, Tape, TapeManifest
 
 from .backtest import Result, Say, conclude, durability, is_cold
 from .config import Loaded
+from .heeding import standings
 from .live_rows import Ends, LiveRows, Opening, go_on
 from .live_source import Choice, Opened, opened, same_as
 from .logged import Keeping, LoggedRun
@@ -177,6 +178,7 @@ async def _stream(
     began = int(run.session.state["clock"]["now"][0])
 
     def look() -> None:
+        what.fabric.heed(standings(run.session.state, len(what.fabric.instruments)))
         watch({**view(run.session, run.made, live.last_ts - began), "source": [{"source": what.source}]})
 
     live.keep = run.feed

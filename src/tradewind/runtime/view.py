@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tradewind.domain import codes
+from tradewind.domain import codes, reasons
 
 from .planning import Plan
 from .session import Session
@@ -26,7 +26,8 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
         markets.append(
             {"market": x.name, "bid": f"{top['bid'][i] / scale:,.{x.price_exponent}f}",
             "ask": f"{top['ask'][i] / scale:,.{x.price_exponent}f}",
-             "book": conditions[int(top["condition"][i])], "signal": f"{s['signal']['score'][i]:+.2f}", "position": f"{held:+.5f}"}
+             "book": conditions[int(top["condition"][i])], "trust": f"{s['trust']['score'][i]:.2f}",
+             "doubt": doubt(s, i), "signal": f"{s['signal']['score'][i]:+.2f}", "position": f"{held:+.5f}"}
         )  # fmt: skip
     worths = session.worths()
     strategies = [
@@ -45,3 +46,9 @@ def view(session: Session, made: Plan, elapsed_ns: int) -> dict[str, Any]:
         "refused": int(count["refused"]), "quarantined": int(count["verdicts"]), "machine": session.machine.hash,
     }  # fmt: skip
     return {"": [now], "markets": markets, "strategies": strategies}
+
+
+def doubt(s: Any, i: int) -> str:
+    """What the machine holds against an instrument's touch; "" where it believes it."""
+    suspect = int(s["top"]["suspect"][i])
+    return reasons.name(suspect) if suspect else ""

@@ -52,6 +52,11 @@ def schema() -> sa.MetaData:
         {**dict.fromkeys(series, text), "day": text, "digest": text},
         {"rows": big, "quarantined": big, "duplicates": big},
     )
+    table(
+        "beliefs",
+        {"venue": text, "instrument": text, "day": text, "digest": text},
+        {"looks": big, "doubted": big, "quality": sa.Float, "trust": sa.Float, "least": sa.Float, "blame": text},
+    )
     table("gaps", {"id": text}, {**dict.fromkeys(series, text), "start_ns": big, "stop_ns": big, "cause": text, "digest": text})
     table(
         "quarantine",

@@ -95,7 +95,7 @@ class _Told(msgspec.Struct, frozen=True):
 _TOLD = (
     _Told("data ingest", of.IngestOptions, INGESTED, ingest),
     _Told("data coverage", of.CoverageOptions, ("coverage", "gaps"), coverage),
-    _Told("data quality", of.QualityOptions, ("report", "series", "worst"), _plain("quality")),
+    _Told("data quality", of.QualityOptions, ("report", "series", "worst", "trust"), _plain("quality")),
     _Told("data query", of.QueryOptions, ("columns", "count", "rows"), _plain("query")),
     _Told("data export", of.ExportOptions, ("file", "rows"), _plain("export")),
     _Told("data verify", of.LakeVerifyOptions, ("equal", "partitions", "rows", "balanced", "differs", "unproven"), prove),
