@@ -231,3 +231,15 @@ def test_the_terminal_table_obeys_no_escape_of_a_venue() -> None:
     shown = console.export_text()
     assert "\x1b" not in shown
     assert "[red]not markup[/red]" in shown
+
+
+@pytest.mark.parametrize("width", [60, 76, 100])
+def test_a_number_is_shown_whole_or_not_at_all(width: int) -> None:
+    for run in RUNS.values():
+        console = Console(width=width, file=io.StringIO(), color_system=None)
+        console.print(table(statistics(run)))
+        told = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "…" not in told
+        measured = statistics(run)
+        if measured.whole.sharpe.value is None:
+            assert measured.whole.sharpe.note.split()[0] in told, "why there is none is told at every width"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -26,12 +28,25 @@ STRATEGY_COLUMNS = {
 """What a terminal has room for beside a strategy's name; the report shows all."""
 
 
+ROOM_FOR_REMARKS = 76  # columns of a terminal; on a narrower one remarks stand under the figures
+
+
 def table(measured: Statistics) -> RenderableType:
     """Warnings, all figures of the whole run with their intervals, the strategies side by side, and the conventions."""
-    parts = [*_warnings(measured), _figures(measured)]
+    parts = [*_warnings(measured), _Fitted(measured, _figures)]
     if measured.strategies:
-        parts += [Text(), _strategies(measured)]
+        parts += [Text(), _Fitted(measured, _strategies)]
     return Group(*parts, Text(), Text(_legend(measured), style="dim"))
+
+
+class _Fitted:
+    """Something drawn for the width there is: a number is shown whole or not at all."""
+
+    def __init__(self, measured: Statistics, draw: Callable[[Statistics, int], RenderableType]) -> None:
+        self.measured, self.draw = measured, draw
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield self.draw(self.measured, options.max_width)
 
 
 def _warnings(measured: Statistics) -> list[RenderableType]:
@@ -46,28 +61,41 @@ def _warnings(measured: Statistics) -> list[RenderableType]:
     return [Panel(lines, title="Before you believe it", title_align="left", border_style="yellow")]
 
 
-def _figures(measured: Statistics) -> Table:
+def _figures(measured: Statistics, width: int) -> RenderableType:
     grid = Table(show_header=False, pad_edge=False, box=None)
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(style="dim")
+    below: dict[str, list[str]] = {}
     for row, figure in words.rows(measured.whole):
         if row.group:
             grid.add_row(Text(row.group, style="bold cyan"))
         remark = f"({figure.note})" if figure.value is None else words.interval(figure, measured.currency)
+        if width < ROOM_FOR_REMARKS and remark:
+            below.setdefault(remark.strip("()") if figure.value is None else remark, []).append(row.title)
+            remark = ""
         grid.add_row(Text("  " + row.title), _cell(row.field, figure, measured.currency), Text(remark))
-    return grid
+    return Group(grid, *(Text(f"  {'; '.join(titles)}: {remark}", style="dim") for remark, titles in below.items()))
 
 
-def _strategies(measured: Statistics) -> Table:
+def _strategies(measured: Statistics, width: int) -> RenderableType:
+    """The strategies side by side, with the columns there is room for."""
+    rows = {_plain(name): {field: getattr(part, field) for field in STRATEGY_COLUMNS} for name, part in measured.strategies.items()}
+    if measured.holdings is not None and abs(measured.holdings) >= A_CENT:
+        rows["opening holdings"] = {"pnl": Figure(measured.holdings, "money")}
+    left = width - max(len("Strategies"), *(len(name) + 2 for name in rows))
     grid = Table(pad_edge=False, box=None, header_style="dim")
     grid.add_column(Text("Strategies", style="bold cyan"), no_wrap=True)
-    for title in STRATEGY_COLUMNS.values():
+    fields = []
+    for field, title in STRATEGY_COLUMNS.items():
+        left -= 2 + max(len(title), *(len(words.shown(row[field], "")) for row in rows.values() if field in row))
+        if left < 0:
+            break
+        fields.append(field)
         grid.add_column(title, justify="right", no_wrap=True)
-    for name, part in measured.strategies.items():
-        grid.add_row(Text("  " + _plain(name)), *(_cell(field, getattr(part, field), "") for field in STRATEGY_COLUMNS))
-    if measured.holdings is not None and abs(measured.holdings) >= A_CENT:
-        grid.add_row(Text("  opening holdings", style="dim"), _cell("pnl", Figure(measured.holdings, "money"), ""))
+    for name, row in rows.items():
+        cells = (_cell(field, row[field], "") if field in row else Text() for field in fields)
+        grid.add_row(Text("  " + name, style="" if name in measured.strategies else "dim"), *cells)
     return grid
 
 
