@@ -7,13 +7,14 @@ import itertools
 from pathlib import Path
 from typing import cast
 
+import polars as pl
 import pytest
 
 from tradewind.cli.command import Frame
 from tradewind.cli.commands.truth import SCORE
 from tradewind.cli.emit import Emit
 from tradewind.domain import codes
-from tradewind.domain.errors import BadUse
+from tradewind.domain.errors import BadUse, NoRoom
 from tradewind.domain.rows import Rows
 from tradewind.fabric import catalogue, ingest
 from tradewind.fabric import store as stores
@@ -22,6 +23,7 @@ from tradewind.fabric.verify import verify
 from tradewind.runtime.live_source import venues_of
 from tradewind.runtime.options import TruthScoreOptions, VerifyOptions
 from tradewind.runtime.verify import verify as verify_command
+from tradewind.storage import records
 from tradewind.storage.marketlog import MarketLog
 from tradewind.storage.recording import MARKET, note_sitting, write_notes
 from tradewind.storage.tape import Tape
@@ -215,3 +217,27 @@ def test_a_symbol_that_is_not_listed_is_told_at_once(symbol: str, todo: str, mon
         assert clock.mono_ns() - before < codes.SECOND, "asking again would not help"
 
     run(opened)
+
+
+def test_a_full_disk_is_told_as_one_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polars tells it as an error of computing, with the system's number in its text."""
+    tape = markets.tape(tmp_path / "t", markets.market(2))
+
+    def full(_frame: pl.DataFrame, place: Path, **_: object) -> None:
+        place.write_bytes(b"PAR1 half")
+        raise pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
+
+    with markets.store(tmp_path / "s") as store:
+        with monkeypatch.context() as patch, pytest.raises(NoRoom):
+            patch.setattr(pl.DataFrame, "write_parquet", full)
+            ingest.ingest(store, tape, markets.judge())
+        assert not list((tmp_path / "s" / "lake").rglob("*.aside"))
+        ingest.ingest(store, tape, markets.judge())
+        assert proven(store).equal
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    markets.store(tmp_path / "s").close()
+    monkeypatch.setattr(records.os, "access", lambda place, mode: False)  # root may write anywhere
+    with pytest.raises(BadUse, match="cannot be written"):
+        stores.Store.existing(tmp_path / "s")

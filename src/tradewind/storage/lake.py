@@ -7,7 +7,9 @@ tables read as they are in Spark, Trino, DuckDB or Polars. The root is a folder 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import time
 import uuid
@@ -22,6 +24,7 @@ import msgspec
 
 from tradewind.domain.errors import BadUse
 
+from . import files
 from .projection import TABLES, Piece, Table, day_text, schema
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ class Lake:
     # Writing -------------------------------------------------------------------------------------------------------------
 
     def append(self, pieces: Iterable[Piece]) -> int:
-        """Adds pieces, one commit a table; returns the rows added. Raises OSError as the disk or store does."""
+        """Adds pieces, one commit a table; returns the rows added. Raises NoRoom, OSError as the disk or store does."""
         by_table: dict[str, list[Piece]] = {}
         for piece in pieces:
             if piece.frame.height:
@@ -102,11 +105,11 @@ class Lake:
     def compact(self, table: str, least: int = 2) -> int:
         """Joins the files of each partition that has `least` of them into one, in order of time; returns how many it saved."""
         saved = 0
-        for part, files in self._files(table).group_by(*(f"partition.{name}" for name in PARTITION)):
-            if files.height >= least:
+        for part, mine in self._files(table).group_by(*(f"partition.{name}" for name in PARTITION)):
+            if mine.height >= least:
                 where = Part(str(part[0]), str(part[1]), str(part[2]))
                 self.replace(table, where, self.part(table, where).sort("ts_local", "origin", "at"))
-                saved += files.height - 1
+                saved += mine.height - 1
         return saved
 
     def prune(self, table: str, before_day: str) -> int:
@@ -154,10 +157,16 @@ class Lake:
         )  # as Hive, Spark and delta-rs spell it: other readers take the partition from the path
         aside = Path(f"{self.place(piece.table)}/{folder}/{uuid.uuid4().hex}{ASIDE}")
         aside.parent.mkdir(parents=True, exist_ok=True)
-        if packed:
-            frame.write_parquet(aside, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
-        else:
-            frame.write_parquet(aside, compression="lz4", row_group_size=GROUP_ROWS)
+        try:
+            if packed:
+                frame.write_parquet(aside, compression="zstd", compression_level=LEVEL, row_group_size=GROUP_ROWS)
+            else:
+                frame.write_parquet(aside, compression="lz4", row_group_size=GROUP_ROWS)
+        except BaseException as error:  # also on Ctrl-C: half a file is none
+            aside.unlink(missing_ok=True)
+            if f"os error {errno.ENOSPC}" in str(error):  # Polars tells it as an error of computing
+                raise files.disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.root) from error
+            raise
         path = f"{folder}/{aside.stem}-{_crc_of(aside):08x}.parquet"
         target = f"{self.place(piece.table)}/{path}"
         aside.rename(target)
@@ -227,12 +236,12 @@ class Lake:
         """
         import polars as pl
 
-        files = self._files(table)
+        found = self._files(table)
         if series is not None:
-            files = files.filter(pl.col("partition.venue") == series[0], pl.col("partition.instrument") == series[1])
+            found = found.filter(pl.col("partition.venue") == series[0], pl.col("partition.instrument") == series[1])
         first, last = start_ns // DAY_NS, min((stop_ns - 1) // DAY_NS, 1 << 20)
         days = pl.col("partition.day").cast(pl.Int32)
-        chosen = self._scan(table, files.filter(days.is_between(first, last))["path"].to_list(), partitions=True)
+        chosen = self._scan(table, found.filter(days.is_between(first, last))["path"].to_list(), partitions=True)
         if start_ns <= 0 and stop_ns >= 1 << 62:
             return chosen
         event = pl.col("published_ns" if table == "observations" else "ts_venue")

@@ -6,6 +6,7 @@ moved on by the alembic migrations beside this file, in `open_records`. Times ar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -133,6 +134,12 @@ def open_records(place: Path | str) -> Records:
     if "://" not in url:
         folder = Path(place)
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise BadUse(
+                "cannot be written, and the records keep a log beside them even when they are only read", where=str(folder),
+                expected="a store that can be written",
+                todo="change its permissions, or copy it; the lake's files read as they are",
+            )  # fmt: skip
         url = f"sqlite:///{folder / SQLITE}"
     try:
         engine = sa.create_engine(url)
