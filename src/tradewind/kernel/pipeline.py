@@ -21,6 +21,7 @@ from numba.core.types.misc import unliteral
 from numba.np import arrayobj
 
 from . import stages
+from .lighter import lighter
 from .tagged import TaggedLower
 
 NARROW = (types.int8, types.int16, types.int32)
@@ -209,4 +210,5 @@ class EntryCompiler(RoomCompiler):
     def compile_extra(self, func: Any) -> Any:
         """Compiles an entry point, and says so first."""
         stages.begin(func)
-        return super().compile_extra(func)
+        with lighter():
+            return super().compile_extra(func)

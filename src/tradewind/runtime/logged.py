@@ -29,6 +29,7 @@ from tradewind.domain.ports import Sink
 from tradewind.domain.rows import ROW, Rows, rows, words
 from tradewind.engine.compose import Machine
 from tradewind.engine.snapshot import restore
+from tradewind.kernel.jit import direct
 from tradewind.storage.background import Background
 from tradewind.storage.files import Part
 from tradewind.storage.journal import JournalHeader, JournalReader, JournalWriter
@@ -97,12 +98,12 @@ class Named:
     def __init__(self, sink: Sink, log: MarketLog, clock: Callable[[], int]) -> None:
         from .stretches import name_rows  # brings the compiler with it
 
-        self.sink, self.log, self.clock, self._name = sink, log, clock, name_rows
+        self.sink, self.log, self.clock = sink, log, clock
         self.shift = 0  # from an index in the rows being played to one in their segment
         self.ns = 0
         self._n = 0  # rows that wait: the first of `_rows`, which grows to the longest append
         self._grow(1 << 10)
-        name_rows(words(rows(0)), 0, self._words, 0)  # compiled now, not at a row
+        self._name = direct(name_rows, words(rows(0)), 0, self._words, 0)  # compiled now, not at a row
 
     def append(self, part: Rows, digest: int = 0) -> Any:
         """Takes journal rows as the session makes them; a stretch of tape at their end waits for what comes after it."""

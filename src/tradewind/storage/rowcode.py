@@ -35,7 +35,7 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from tradewind.domain.rows import ROW, ROW_BYTES, Rows
-from tradewind.kernel.jit import called, compiled, entry
+from tradewind.kernel.jit import called, compiled, direct, entry
 
 from .columns import Unreadable
 
@@ -391,7 +391,8 @@ class Coder:
         self._take_buffer()
         self._contexts, self._shared = _fresh()
         self.begin()
-        encode(np.zeros((0, ROW_BYTES // 8), np.int64), self._out, 0, self._contexts, self._shared)  # compiled now, not at a row
+        none = np.zeros((0, ROW_BYTES // 8), np.int64)
+        self._encode = direct(encode, none, self._out, 0, self._contexts, self._shared)  # compiled now, not at a row
 
     def begin(self) -> None:
         """A new block: nothing of the last is remembered."""
@@ -421,7 +422,7 @@ class Coder:
         """The next rows, int64 of shape (n, 8), at most what is left of the block."""
         if self.size + len(words) * MOST_BYTES > self._room:
             raise ValueError("more rows than the block has")
-        self.size = encode(words, self._out, self.size, self._contexts, self._shared)
+        self.size = self._encode(words, self._out, self.size, self._contexts, self._shared)
 
 
 class Decoder:
