@@ -20,6 +20,8 @@ from tradewind.fabric import catalogue, ingest
 from tradewind.fabric import store as stores
 from tradewind.fabric.raw import open_raw
 from tradewind.fabric.verify import verify
+from tradewind.runtime import data
+from tradewind.runtime import data_options as of
 from tradewind.runtime.live_source import venues_of
 from tradewind.runtime.options import TruthScoreOptions, VerifyOptions
 from tradewind.runtime.verify import verify as verify_command
@@ -241,3 +243,12 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(records.os, "access", lambda place, mode: False)  # root may write anywhere
     with pytest.raises(BadUse, match="cannot be written"):
         stores.Store.existing(tmp_path / "s")
+
+
+def test_a_folder_or_a_day_that_makes_no_sense_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(BadUse, match="no such folder"):
+        data.export(of.ExportOptions(table="trades", out=tmp_path / "nowhere" / "x.csv"), tmp_path / "s")
+    order = of.DownloadOptions(symbol="kraken:BTC/USD", first="2024-08-09", last="2024-08-01")
+    with pytest.raises(BadUse, match="2024-08-09 is after 2024-08-01"):
+        data.fetch(order, tmp_path / "s", print)
+    assert not (tmp_path / "s").exists()

@@ -81,6 +81,8 @@ def export(options: of.ExportOptions, place: Path) -> dict[str, Any]:
         raise BadUse(f"no table {options.table!r}", where="tradewind data export TABLE", expected=", ".join(TABLES))
     if options.out.suffix not in (".parquet", ".csv"):
         raise BadUse(f"{options.out.suffix!r} is no format", where="--out", expected="a file ending in .parquet or .csv")
+    if not options.out.parent.is_dir():
+        raise BadUse("there is no such folder", where=str(options.out.parent), expected="one for the file", todo="make it first")
     venue, _, instrument = options.series.partition(":")
     with Store.existing(place) as store:
         catalogue.known(store, options.series)
@@ -181,6 +183,8 @@ def fetch(options: of.DownloadOptions, place: Path, say: Say) -> dict[str, Any]:
 
     venue, symbol = split(options.symbol)
     days = [day_text(_day(text)) for text in (options.first, options.last)]
+    if days[0] > days[1]:
+        raise BadUse(f"{days[0]} is after {days[1]}", where="--first, --last", expected="the first day not after the last")
     if options.timeframe and options.timeframe not in codes.TIMEFRAME_NAMES:
         raise BadUse(f"no timeframe {options.timeframe!r}", where="--timeframe", expected=", ".join(codes.TIMEFRAME_NAMES))
     adapter_of(venue)
