@@ -25,12 +25,12 @@ for every row.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from tradewind.domain import codes
 from tradewind.domain.rows import ROW, ROW_BYTES, Rows
@@ -117,7 +117,7 @@ def genesis(header: bytes, by: Hash = old_hash) -> bytes:
 def segment_header(index: int, place: Place) -> bytes:
     """The 64 bytes a segment begins with: wholly determined by what stands before it."""
     head = _SEGMENT.pack(SEGMENT_MAGIC, VERSION, index, place.rows, place.chain, 0)
-    return head + _CRC.pack(zlib.crc32(head))
+    return head + _CRC.pack(crc32(head))
 
 
 def seal(kind: int, count: int, payload: Part, digest: int, place: Place, by: Hash = old_hash) -> tuple[bytes, bytes, Place]:
@@ -125,12 +125,12 @@ def seal(kind: int, count: int, payload: Part, digest: int, place: Place, by: Ha
     rows, first = (count, place.rows) if kind != TEXTS else (0, place.texts + 1)
     size = len(payload)
     last_ts = _LAST_TS.unpack_from(payload, size - ROW_BYTES)[0] if rows else 0
-    header = _HEADER.pack(BATCH_MAGIC, kind, count, size, zlib.crc32(payload), first, place.batches)
-    header += _CRC.pack(zlib.crc32(header))
+    header = _HEADER.pack(BATCH_MAGIC, kind, count, size, crc32(payload), first, place.batches)
+    header += _CRC.pack(crc32(header))
     commit = _COMMIT.pack(codes.COMMIT, 0, 0, 0, 0, 0, 0, 0, 0, last_ts, 0, digest, rows, 0)
     chain = _chain(by, place.chain, header, payload if kind != TAIL else b"", commit)
     marker = commit[:-8] + chain[:8] + _SEAL.pack(COMMIT_MAGIC, chain)
-    marker += _CRC.pack(zlib.crc32(marker))
+    marker += _CRC.pack(crc32(marker))
     return header, marker, Place(chain, place.batches + 1, place.rows + rows, place.texts + count - rows)
 
 
@@ -153,8 +153,8 @@ class Sealer:
         buffer, size = self._buffer, len(payload)
         count, end = size // ROW_BYTES, _BODY + size
         before, batches, rows, texts = place
-        _BEGIN.pack_into(buffer, 0, before, BATCH_MAGIC, ROWS, count, size, zlib.crc32(payload), rows, batches)
-        _CRC.pack_into(buffer, _BODY - 4, zlib.crc32(self._head))
+        _BEGIN.pack_into(buffer, 0, before, BATCH_MAGIC, ROWS, count, size, crc32(payload), rows, batches)
+        _CRC.pack_into(buffer, _BODY - 4, crc32(self._head))
         body, hashed, marker, whole = self._cuts.get(size) or self._cut(size, end)
         body[:] = payload
         (last_ts,) = _LAST_TS.unpack_from(payload, size - ROW_BYTES)
@@ -163,7 +163,7 @@ class Sealer:
         state.update(hashed)
         chain = state.digest()
         _OWN_SEAL.pack_into(buffer, end + ROW_BYTES - 8, chain, COMMIT_MAGIC, chain)
-        _CRC.pack_into(buffer, end + MARKER_BYTES - 4, zlib.crc32(marker))
+        _CRC.pack_into(buffer, end + MARKER_BYTES - 4, crc32(marker))
         return whole, tuple.__new__(Place, (chain, batches + 1, rows + count, texts))
 
     def _cut(self, size: int, end: int) -> tuple[memoryview, ...]:
@@ -214,7 +214,7 @@ def parse(data: bytearray, at: int, place: Place, by: Hash = old_hash) -> Batch:
     if len(header) < HEADER_BYTES or header[:8] != BATCH_MAGIC:
         raise Invalid("no batch begins here")
     _, kind, count, size, _, first, number = _HEADER.unpack_from(header)
-    if _CRC.unpack_from(header, 60)[0] != zlib.crc32(header[:60]):
+    if _CRC.unpack_from(header, 60)[0] != crc32(header[:60]):
         raise Invalid("a batch header fails its CRC")
     end = at + AROUND + size
     if end > len(data):
@@ -241,7 +241,7 @@ def find_marker(data: bytearray, at: int) -> int:
         start = found - MARKER_HALF
         if start >= at and found % MARKER_HALF == 0 and len(data) >= start + MARKER_BYTES:
             (crc,) = _CRC.unpack_from(data, start + MARKER_BYTES - 4)
-            if data[start : start + 1] == _COMMIT_HEAD and crc == zlib.crc32(memoryview(data)[start : start + MARKER_BYTES - 4]):
+            if data[start : start + 1] == _COMMIT_HEAD and crc == crc32(memoryview(data)[start : start + MARKER_BYTES - 4]):
                 return start
         found = data.find(COMMIT_MAGIC, found + 1)
     return -1

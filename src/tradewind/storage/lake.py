@@ -14,7 +14,6 @@ import os
 import re
 import time
 import uuid
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 from tradewind.domain.errors import BadUse
 
@@ -346,7 +346,7 @@ def _crc_of(path: Path) -> int:
     if not path.stat().st_size:
         return 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
-        return zlib.crc32(held)
+        return crc32(held)
 
 
 def _words(frames: Mapping[str, pl.LazyFrame]) -> list[str]:

@@ -19,12 +19,12 @@ batches of `batch`.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 from tradewind.domain.errors import BadData, Corrupt
 from tradewind.domain.instruments import Instrument, Stream
@@ -135,13 +135,13 @@ class Piece(NamedTuple):
 def segment_header(index: int, first_row: int, before: bytes) -> bytes:
     """The 64 bytes a segment begins with."""
     head = _SEGMENT.pack(SEGMENT_MAGIC, SEGMENT_VERSION, index, first_row, before, 0)
-    return head + _CRC.pack(zlib.crc32(head))
+    return head + _CRC.pack(crc32(head))
 
 
 def piece_header(magic: bytes, size: int, crc: int, first_row: int, rows: int, times: tuple[int, int]) -> bytes:
     """The 64 bytes before `size` bytes of coded rows; times: ts_local of the first and the last."""
     head = _PIECE.pack(magic, rows, size, crc, ROWCODE, first_row, *times)
-    return head + _CRC.pack(zlib.crc32(head))
+    return head + _CRC.pack(crc32(head))
 
 
 def padding(size: int) -> bytes:
@@ -155,7 +155,7 @@ def parse_piece(data: Part, at: int, magic: bytes, first_row: int, crc_before: i
     if len(head) < HEADER_BYTES or head[:8] != magic:
         raise batch.Invalid("no block or frame begins here")
     _, count, size, crc, codec, first, first_ts, last_ts = _PIECE.unpack_from(head)
-    if _CRC.unpack_from(head, HEADER_BYTES - 4)[0] != zlib.crc32(head[:-4]):
+    if _CRC.unpack_from(head, HEADER_BYTES - 4)[0] != crc32(head[:-4]):
         raise batch.Invalid("a header fails its CRC")
     if first != first_row:
         raise batch.Invalid(f"row {first} stands where {first_row} belongs")
@@ -163,7 +163,7 @@ def parse_piece(data: Part, at: int, magic: bytes, first_row: int, crc_before: i
     if end > len(data):
         raise batch.Invalid("the file ends inside a block or frame")
     body = memoryview(data)[at + HEADER_BYTES : at + HEADER_BYTES + size]
-    if zlib.crc32(body, crc_before) != crc or any(data[at + HEADER_BYTES + size : end]):
+    if crc32(body, crc_before) != crc or any(data[at + HEADER_BYTES + size : end]):
         raise batch.Invalid("rows fail their CRC")
     return Piece(at + HEADER_BYTES, size, count, codec, crc, first_ts, last_ts, end)
 
@@ -186,7 +186,7 @@ def later_frame(data: bytes | bytearray, at: int, first_row: int) -> bool:
     """
     for found in _found(data, at, FRAME_MAGIC):
         head = data[found : found + HEADER_BYTES]
-        whole = _CRC.unpack_from(head, HEADER_BYTES - 4)[0] == zlib.crc32(head[:-4])
+        whole = _CRC.unpack_from(head, HEADER_BYTES - 4)[0] == crc32(head[:-4])
         if whole and _first_row(data, found) >= first_row:
             return True
     return False

@@ -11,7 +11,6 @@ numbers that never change; row n lies in segment n // SEGMENT_ROWS, so a journal
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 from tradewind.domain.errors import BadUse, TradewindError
 from tradewind.domain.instruments import Instrument, Stream
@@ -213,7 +213,7 @@ class MarketLog:
         if tail.size:  # what is cut is gone before anything is written: what was lost will be numbered again
             self._tail_fd, self._tail_size = open_to_append(tail.path, size, self._disk), size
             self._disk.fsync(self._tail_fd)
-        self._crc = zlib.crc32(self._coder.view[: self._coder.size])
+        self._crc = crc32(self._coder.view[: self._coder.size])
         self._flushed, self._written = self._filled, self._coder.size
 
     def _keep(self, words: Words) -> None:
@@ -226,7 +226,7 @@ class MarketLog:
         """The frame of what is coded and not written; `_crc` goes on over it."""
         body = self._coder.view[self._written : self._coder.size]
         size = len(body)
-        self._crc = zlib.crc32(body, self._crc)
+        self._crc = crc32(body, self._crc)
         number, rows = self._packed + self._flushed, self._filled - self._flushed
         return piece_header(FRAME_MAGIC, size, self._crc, number, rows, NO_TIMES), body, padding(size)
 
