@@ -46,8 +46,6 @@ def run(hours: float = 36.0, seed: int = 7, fills: int = 2400, hostile: bool = F
         warnings=("The tape has one gap of 41 s on kraken, announced by the venue.",) + ((HOSTILE,) if hostile else ()),
         venues=("binance", "kraken", "coinbase"),
         think_ns={"swing": 0},
-        lot_loss=0.023,
-        min_notional_refusals=118,
         trials=24,
         rows=48_211_904,
         machine_hash="b7e23ec29af22b0b4e41da31e868d57226121c84a0f35c1e9d7a",

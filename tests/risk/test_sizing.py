@@ -65,6 +65,20 @@ def test_size_by_grade(desk: Desk, grade: int, part: float) -> None:
     assert room("risk.sizing").size(desk.s, 0, 0, 10000) == round(100_000 * part)
 
 
+@pytest.mark.parametrize(("grade", "part"), [(codes.GRADE_NONE, 0), (codes.GRADE_C, 0.5), (codes.GRADE_A, 1)])
+@pytest.mark.parametrize("volatility", [0.02, 0.0025])
+def test_a_grade_halves_what_a_calm_market_caps(desk: Desk, grade: int, part: float, volatility: float) -> None:
+    """The whole equity is the most at grade A, so half of it is at C, however small the volatility is."""
+    desk.s["fact"]["rule"][0, layout.LOT] = 1
+    desk.s["budget"]["equity"] = 10_000.0
+    desk.s["parameter"][0, layout.RISK] = 0.01
+    desk.s["signal"][0]["volatility"], desk.s["signal"][0]["confidence"] = volatility, 0.5
+    desk.s["group"][desk.names.asset("BTC")]["grade"] = grade
+    whole = min(0.01 / volatility, 1.0) * 0.5 * 10_000.0 / 0.01
+    assert room("risk.sizing").size(desk.s, 0, 0, 10000) == round(whole * part)
+    desk.s["parameter"][0, layout.RISK] = 0.0
+
+
 @pytest.mark.parametrize(("demotion", "part"), [(0, 1), (1, 1), (2, 0.5), (3, 0), (7, 0), (-5, 1)])
 def test_a_source_of_less_trust_caps_the_size(desk: Desk, demotion: int, part: float) -> None:
     """However many others agree on the asset's price."""

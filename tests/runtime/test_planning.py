@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,8 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
 from tradewind.domain.instruments import MONEY, Instrument, Stream
 from tradewind.domain.rows import rows
+from tradewind.runtime.doctor import _unconfirmed
+from tradewind.runtime.fees import SCHEDULES, unwitnessed
 from tradewind.runtime.options import BacktestOptions, configured
 from tradewind.runtime.planning import Plan, plan
 from tradewind.storage.tape import Tape, TapeWriter
@@ -68,6 +72,38 @@ def test_each_venue_may_have_a_tier_of_its_own(tmp_path: Path) -> None:
     other = msgspec.structs.replace(BTC, venue="binance", quote="USDT", symbol="BTCUSDT")
     made = planned(tmp_path, BTC, other, fee_tier="10k", settings=["venues.binance.fee_tier=VIP3"])
     assert fees(made) == [(20_000, 35_000), (4_200, 6_000)]
+
+
+@pytest.mark.parametrize(("tier", "expected"), [("999", (60_000, 120_000)), ("1k", (35_000, 75_000)), ("10k", (25_000, 40_000))])
+def test_coinbase_has_three_steps_below_fifty_thousand(tmp_path: Path, tier: str, expected: tuple[int, int]) -> None:
+    """The second one, from 1k on, was missing: an account of 5k was charged 60 and 120."""
+    assert fees(planned(tmp_path, msgspec.structs.replace(BTC, venue="coinbase"), fee_tier=tier)) == [expected]
+
+
+def test_doctor_lists_the_steps_nobody_confirmed() -> None:
+    """As it does with the rules of venues; every other step names who told it."""
+    assert [(venue, step.name) for venue, step in unwitnessed()] == [("binance-usdm", "vip2")]
+    assert [one.value for one in _unconfirmed() if "fee tier" in one.name] == ["from 50m USD, 1.4 and 3.5 bps"]
+
+
+@pytest.mark.parametrize("venue", SCHEDULES)
+def test_schedules_fall_with_the_volume(venue: str) -> None:
+    """A step that cost more than the one before it would be a slip of the pen."""
+    steps = SCHEDULES[venue]
+    for less, more in pairwise(steps):
+        assert less.volume < more.volume
+        assert Decimal(less.maker_bps) >= Decimal(more.maker_bps) and Decimal(less.taker_bps) >= Decimal(more.taker_bps)
+
+
+def test_a_chosen_kind_takes_settings_without_a_file(tmp_path: Path) -> None:
+    """`--strategy sma_cross --set strategies.sma_cross.parameters.fast=5`; one that was not chosen stays unknown."""
+    settings = ["strategies.sma_cross.parameters.fast=5", "strategies.sma_cross.slip=1"]
+    made = planned(tmp_path, BTC, strategies=("sma_cross",), settings=settings[:1])
+    assert made.names == ["sma_cross"] and made.setup.strategies[0].parameters["fast"] == 5.0
+    with pytest.raises(BadUse, match="unknown key"):
+        planned(tmp_path, BTC, strategies=("sma_cross",), settings=settings)
+    with pytest.raises(BadUse, match="unknown strategy 'sma_cross'"):
+        planned(tmp_path, BTC, strategies=("swing",), settings=settings[:1])
 
 
 def test_fees_a_tape_tells_hold_until_a_tier_is_asked_for(tmp_path: Path) -> None:

@@ -71,12 +71,6 @@ def _doubtful_run(record: RunRecord, whole: Performance) -> Iterator[Caution]:
         yield _serious("Equity fell to zero or below during the run.")
     if peak is not None and peak > 1.0 + 1e-9:
         yield _note(f"Exposure reached {peak:.2f} times equity: the run was leveraged.")
-    if record.lot_loss is not None and record.lot_loss >= 0.01:
-        yield _note(
-            f"Lot steps took {record.lot_loss * 100:.1f} % of the wished notional; the capital is small for these instruments."
-        )
-    if record.min_notional_refusals:
-        yield _note(f"{record.min_notional_refusals:,} wishes were below the venue's least notional and were not sent.")
 
 
 def _doubtful_data(record: RunRecord) -> Iterator[Caution]:

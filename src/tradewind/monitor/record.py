@@ -60,7 +60,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     fills, orders: frames, or parts of them where memory should not hold them; `parts` reads both alike.
     prices: mid in the quote asset, and where it is not `currency` a column `rate` (currency per quote asset).
     think_ns: by strategy, the thinking time that a Python strategy was charged.
-    lot_loss: share of the wished notional that lot steps took away. trials: runs of this family so far, this one too.
+    trials: runs of this family so far, this one too.
 
     Raises BadData where a frame lacks a column or holds what no run can leave.
     """
@@ -78,8 +78,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     warnings: tuple[str, ...] = ()
     venues: tuple[str, ...] = ()
     think_ns: Mapping[str, int] = {}
-    lot_loss: float | None = None
-    min_notional_refusals: int = 0
     trials: int = 1
     rows: int = 0
     machine_hash: str = ""

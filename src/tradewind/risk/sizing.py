@@ -60,5 +60,5 @@ def size(s: Any, k: int, i: int, price: int) -> int:
     p = s.parameter[k]
     part = limits.SIZE_BY_GRADE[limits.grade_at(s, i)]
     if p[RISK] > 0.0:
-        return volatility_target(s, i, p[RISK] * part, s.signal[i].volatility, s.signal[i].confidence, price)
+        return volatility_target(s, i, p[RISK], s.signal[i].volatility, s.signal[i].confidence * part, price)
     return fixed_fraction(s, i, p[FRACTION] * part, price)

@@ -25,6 +25,7 @@ from tradewind.venues.kraken.facts import FACTS as KRAKEN_FACTS
 
 from .config import FILE_NAME, Loaded
 from .config.units import duration
+from .fees import unwitnessed, volume_text
 from .options import Configured, DoctorOptions, configured
 from .places import folders
 
@@ -111,6 +112,9 @@ def _unconfirmed() -> Iterator[Guess]:
     for venue, facts in (*tables.items(), *_of_plugins()):
         for name, fact in guesses(facts):
             yield Guess(f"{venue}: {NAMES.get(name, name)}", shown(fact), f"{fact.source} ({fact.date})")
+    for venue, step in unwitnessed():
+        told = f"from {volume_text(step.volume)} USD, {step.maker_bps} and {step.taker_bps} bps"
+        yield Guess(f"{venue}: fee tier {step.name}".rstrip(), told, f"none; venues.{venue}.maker_bps, taker_bps win")
 
 
 def _of_plugins() -> Iterator[tuple[str, Mapping[str, Fact]]]:

@@ -1,19 +1,20 @@
 """What a venue charges: the tape's own word, the venue's published schedule by 30-day volume, or the configuration.
 
-The schedules are those for coins against currencies and for USD-M perpetuals, as exchanges published them in 2025 and ccxt 4.5
-and two other open projects repeat them; nobody confirmed them against an account. `maker_bps` and `taker_bps` of a venue
-always win.
+The schedules are those for coins against currencies and for USD-M perpetuals. Beside each step stands who told it and when; the
+least volumes are for accounts that also hold what a venue asks for (BNB at Binance). A step that has no witness is a guess, and
+`tradewind doctor` lists it. `maker_bps` and `taker_bps` of a venue always win.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 import msgspec
 
 from tradewind.domain.instruments import Instrument
+from tradewind.venues.adapter import GUESS
 
 from .config import Config, Loaded
 
@@ -23,35 +24,57 @@ E7_PER_BP = 1000
 
 
 class Tier(NamedTuple):
-    """One step of a schedule: from this 30-day volume in USD on, maker and taker fee in basis points."""
+    """One step of a schedule: from this 30-day volume in USD on, maker and taker fee in basis points; who told it, or GUESS."""
 
     volume: int
     maker_bps: str
     taker_bps: str
+    witness: str
     name: str = ""
 
 
+def _steps(witness: str, *steps: tuple[int, str, str]) -> tuple[Tier, ...]:
+    return tuple(Tier(*step, witness) for step in steps)
+
+
+# Read 2026-11-23, each in a stored copy of the page that it names; none was held against an account.
+VIP_2021 = "Binance, VIP Program Upgrade, 2021-12-15"  # volumes of spot VIP 1-3, and of futures VIP 1
+VIP_FAQ = "Binance FAQ 360033544231: a futures tier takes 5 times the spot volume"
+VIP_GUIDE = "two guides to Binance's VIP fees of 2025, which agree"  # rates; their futures volumes do not agree
+KRAKEN_2025 = "kraken.com/features/fee-schedule as two open projects of 2025 repeat it; from 50k on also ccxt 4.5.90"
+COINBASE_FIRST = "ccxt 4.5.90, coinbase.fees (an answer of the venue) and an open project's table of 2025"
+COINBASE_REST = "ccxt 4.5.90, coinbase.fees"
+
 SCHEDULES: dict[str, tuple[Tier, ...]] = {
     "binance": (
-        Tier(0, "10", "10", "vip0"), Tier(1_000_000, "9", "10", "vip1"), Tier(5_000_000, "8", "10", "vip2"),
-        Tier(20_000_000, "4.2", "6", "vip3"),
+        Tier(0, "10", "10", VIP_GUIDE, "vip0"), Tier(1_000_000, "9", "10", VIP_2021, "vip1"),
+        Tier(5_000_000, "8", "10", VIP_2021, "vip2"), Tier(20_000_000, "4.2", "6", f"{VIP_2021} (volume); {VIP_GUIDE}", "vip3"),
     ),
     "binance-usdm": (
-        Tier(0, "2", "5", "vip0"), Tier(15_000_000, "1.6", "4", "vip1"), Tier(50_000_000, "1.4", "3.5", "vip2"),
-        Tier(100_000_000, "1.2", "3.2", "vip3"),
+        Tier(0, "2", "5", VIP_GUIDE, "vip0"), Tier(15_000_000, "1.6", "4", f"{VIP_2021} (volume); {VIP_GUIDE}", "vip1"),
+        Tier(50_000_000, "1.4", "3.5", GUESS, "vip2"),  # of the volume: by the rule of VIP_FAQ it would be 25 million
+        Tier(100_000_000, "1.2", "3.2", f"{VIP_FAQ} (volume); {VIP_GUIDE}", "vip3"),
     ),
-    "kraken": (
-        Tier(0, "25", "40"), Tier(10_000, "20", "35"), Tier(50_000, "14", "24"), Tier(100_000, "12", "22"),
-        Tier(250_000, "10", "20"), Tier(500_000, "8", "18"), Tier(1_000_000, "6", "16"), Tier(2_500_000, "4", "14"),
-        Tier(5_000_000, "2", "12"), Tier(10_000_000, "0", "10"),
+    "kraken": _steps(
+        KRAKEN_2025,
+        (0, "25", "40"), (10_000, "20", "35"), (50_000, "14", "24"), (100_000, "12", "22"), (250_000, "10", "20"),
+        (500_000, "8", "18"), (1_000_000, "6", "16"), (2_500_000, "4", "14"), (5_000_000, "2", "12"), (10_000_000, "0", "10"),
     ),
     "coinbase": (
-        Tier(0, "60", "120"), Tier(10_000, "25", "40"), Tier(50_000, "15", "25"), Tier(100_000, "10", "20"),
-        Tier(1_000_000, "8", "18"), Tier(15_000_000, "6", "16"), Tier(75_000_000, "3", "12"), Tier(250_000_000, "0", "8"),
-        Tier(400_000_000, "0", "5"),
+        *_steps(COINBASE_FIRST, (0, "60", "120"), (1_000, "35", "75"), (10_000, "25", "40")),
+        *_steps(
+            COINBASE_REST,
+            (50_000, "15", "25"), (100_000, "10", "20"), (1_000_000, "8", "18"), (15_000_000, "6", "16"),
+            (75_000_000, "3", "12"), (250_000_000, "0", "8"), (400_000_000, "0", "5"),
+        ),
     ),
 }  # fmt: skip
 _SCALES = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
+
+
+def unwitnessed() -> Iterator[tuple[str, Tier]]:
+    """The steps that nobody confirmed, each with its venue."""
+    return ((venue, step) for venue, steps in SCHEDULES.items() for step in steps if step.witness == GUESS)
 
 
 def charged(loaded: Loaded, instruments: Sequence[Instrument]) -> tuple[list[Instrument], list[str]]:

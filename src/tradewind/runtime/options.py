@@ -263,7 +263,7 @@ def configured(options: Configured, environment: Mapping[str, str], declared: De
     ]  # fmt: skip
     overrides = [Override(key, str(value), option) for key, value, option in pairs if value is not None]
     overrides += [_override(text) for text in options.set]
-    loaded = load(options.config, environment=environment, overrides=overrides, declared=declared)
+    loaded = load(options.config, environment=environment, overrides=overrides, declared=declared, chosen=options.strategy)
     unknown = set(loaded.config.venues) - set(VENUES)
     check_venues(loaded, (*VENUES, *_brought(getattr(options, "tape", None), unknown)) if unknown else VENUES)
     return selected(loaded, options.strategy)

@@ -21,7 +21,7 @@ from tradewind.domain.errors import BadUse
 from . import checks
 from .lines import key_lines, line_of
 from .loaded import Loaded
-from .schema import Config, Strategy, Venue
+from .schema import KINDS, Config, Strategy, Venue
 from .units import Wrong, shown
 from .walk import ROOT, Leaf, Named, Node, Path, Section, children, dotted
 
@@ -54,10 +54,12 @@ def load(
     overrides: Iterable[Override] = (),
     folder: File = File(),
     declared: checks.Declared | None = None,
+    chosen: Iterable[str] = (),
 ) -> Loaded:
     """The configuration that holds in `folder`. Raises BadUse naming file, key, line, what was expected and what to do.
 
     file: --config, else `folder`/tradewind.toml where that exists. declared: what parameters a strategy kind takes.
+    chosen: kinds that --strategy names: the environment and the command line may set their keys without a table in the file.
     """
     named = file is not None
     file = file or folder / FILE_NAME
@@ -77,6 +79,8 @@ def load(
     default = Config(venues={path[1]: Venue() for path in tables if path[0] == "venues"})
     if own := {path[1]: Strategy() for path in tables if path[0] == "strategies"}:
         default = msgspec.structs.replace(default, strategies=own)
+    added = {name: Strategy() for name in chosen if name in KINDS and name not in default.strategies}
+    default = msgspec.structs.replace(default, strategies={**default.strategies, **added})
     _known_strategies(given, list(default.strategies))
     config: Config = _build(ROOT, default, (), given)
     origins = {dotted(path): place for path, place in tables.items()} | {dotted(path): item.origin for path, item in given.items()}
