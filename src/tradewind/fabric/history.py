@@ -105,6 +105,10 @@ async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
             break
         ask = page.next
     found = np.concatenate(parts) if parts else rows(0)
+    if until == codes.NEVER and len(found) and lane.renumbered(found):
+        anew = distinct(found[found["ts_venue"] > lane.last_ts])
+        anew["marks"][0] |= codes.RESYNC
+        return anew
     return distinct(found[found["ref"] > since])
 
 

@@ -64,14 +64,13 @@ class Lane:
         """Judges the rows one frame brought of this stream."""
         n = 1 if len(came) == 1 else int(np.count_nonzero(came["marks"] & codes.LAST))
         self.counts.received += n
-        self.heard, self.proven = came["ts_local"].item(-1), True
+        heard, self.heard, self.proven = self.heard, came["ts_local"].item(-1), True
         if self.halted:
             self.counts.rejected += n
-            return
-        if self.filling:
+        elif self.filling:
             self._wait(came)
-            return
-        self._judge(came, n)
+        elif self._judge(came, n) == Verdict.DROP and self.topic.channel == TRADE:
+            self.heard = heard  # who only repeats himself is silent
 
     def follow(self, came: Rows) -> int:
         """Takes what plainly goes on of messages of several frames: how many rows. Who gave them puts those in line."""
@@ -86,8 +85,11 @@ class Lane:
                 self.overheard.append(came[:n])
         return n
 
-    def _judge(self, came: Rows, n: int) -> None:
+    def _judge(self, came: Rows, n: int) -> Verdict:
         verdict, passed = self.keeper.take(came)
+        if verdict == Verdict.DROP and self.renumbered(came):
+            came["marks"][np.argmin(came["ref"])] |= codes.RESYNC
+            verdict, passed = self.keeper.take(came)
         if verdict == Verdict.PASS:
             if self.state.condition != codes.SYNCED:
                 self._arrived(passed)
@@ -100,6 +102,15 @@ class Lane:
             self._gap(passed, n)
         else:
             self.wish = max(self.wish, SNAPSHOT)
+        return verdict
+
+    def renumbered(self, came: Rows) -> bool:
+        """Whether the venue's trades are counted anew from here on: a gap of unknown length, told and gone on behind."""
+        if not isinstance(self.keeper, TradeKeeper) or not self.last_ts or not self.keeper.begins_anew(came, self.last_ts):
+            return False
+        self.tell(why.IDS_SKIPPED)
+        self.tell(why.GAP_ACCEPTED)
+        return True
 
     def _pass(self, passed: Rows, n: int) -> None:
         told = 1 if len(passed) == 1 else int(np.count_nonzero(passed["marks"] & codes.LAST))
@@ -327,21 +338,22 @@ class BarLane(Lane):
         """Bars are few: none is taken this way."""
         return 0
 
-    def _judge(self, came: Rows, n: int) -> None:
+    def _judge(self, came: Rows, n: int) -> Verdict:
         ends = came["ts_venue"]
         fresh = came[ends > self.last_ts]
         self.counts.duplicates += n - len(fresh)
         if not len(fresh):
-            return
+            return Verdict.DROP
         step = codes.TIMEFRAME_NS[fresh["strategy"].item(0)]
         if self.last_ts and fresh["ts_venue"].item(0) - self.last_ts > step:
             self._judged = fresh
             self.tell(why.IDS_SKIPPED)
             self.wish, self.filling = HISTORY, True
-            return
+            return Verdict.GAP
         if self.state.condition != codes.SYNCED:
             self._arrived(fresh)
         self._pass(fresh, len(fresh))
+        return Verdict.PASS
 
     def resume(self, last: Row) -> None:
         """Goes on behind the last bar."""

@@ -26,6 +26,7 @@ from tradewind.venues.rimbook import RimBook
 NEVER_OLD = rimbook.NOWHERE  # below every id: nobody looks at their order
 TRADE_KEY = ("ref", "ts_venue", "price", "quantity", "side")
 MAX_SEEN = 50_000  # trades known again by a SeenKeeper
+RENUMBERED_NS = 5 * codes.SECOND  # a lower id this much after the last trade: told again, it keeps its time
 MAX_HELD = 4_096  # messages kept for a snapshot: over six minutes at 100 ms
 
 
@@ -224,6 +225,18 @@ class TradeKeeper:
             self.dropped += 1
             return Verdict.DROP, NO_ROWS
         return self._gap(last + 1, trade_id - 1, rows)
+
+    def begins_anew(self, rows: Rows, last_ts: int) -> bool:
+        """Whether the venue counts from the beginning again: ids told before, by trades after `last_ts`. Then it forgets its count.
+
+        What is told twice, late or by a history carries its own old time; how many trades lie before the new count nobody knows.
+        """
+        lower = rows["ref"] <= self.last_id
+        if not lower.any() or int(rows["ts_venue"][lower].max()) <= last_ts + RENUMBERED_NS:
+            return False
+        self.last_id, self.missing = -1, None
+        self.gaps += 1
+        return True
 
     def _gap(self, first: int, last: int, rows: Rows) -> tuple[Verdict, Rows]:
         self.gaps += 1
