@@ -1,7 +1,8 @@
 """Binance Spot over WebSocket: raw and combined streams, live subscribing, chained depth diffs.
 
 Source: binance-spot-api-docs, web-socket-streams.md, 2026-07-21; order of keys and digits as in recordings of 2024-08-08. Guesses:
-how long an address may ignore a 429 before it is banned; that an unknown stream in an address or a request is accepted silently.
+how long an address may ignore a 429 before it is banned; that an unknown stream in an address or a request is accepted silently;
+that streams over a connection's limit are refused, in a request by an error and in an address by the end of the connection.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class BinanceVenue(Venue):
     bans = True
     limit = LIMIT  # of weight a minute
     messages_per_s = MESSAGES_PER_S
+    most_streams = MOST_STREAMS  # of a connection, however they were asked
     ping_every_ns, pong_within_ns = PING_EVERY_NS, PONG_WITHIN_NS
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
@@ -97,8 +99,12 @@ class BinanceVenue(Venue):
         session.facts["combined"] = path[0] == "stream"
         session.facts["unit"] = 1_000 if session.query.get("timeUnit", "").lower() == "microsecond" else MS
         names = session.query.get("streams", "").split("/") if path[0] == "stream" else path[1:]
-        for name in filter(None, names):
+        wanted = list(filter(None, names))
+        if len(set(wanted)) > self.most_streams:
+            return session.end(POLICY, "Too many streams")
+        for name in wanted:
             self._join(session, name)
+        return None
 
     def obey(self, session: Session, text: str) -> None:
         """Does what a request asks and confirms it."""
@@ -130,11 +136,10 @@ class BinanceVenue(Venue):
             return self._property(session, method, params, name)
         if not all(isinstance(item, str) and STREAM.match(item) for item in params):
             return self._error(session, 2, "Invalid request: invalid stream", name)
+        if method == "SUBSCRIBE" and len(session.topics.keys() | set(params)) > self.most_streams:
+            return self._error(session, 2, f"Invalid request: more than {self.most_streams} streams on one connection", name)
         for stream in params:
-            if method == "UNSUBSCRIBE":
-                self._leave(session, stream)
-            elif len(session.topics) < MOST_STREAMS:
-                self._join(session, stream)
+            (self._leave if method == "UNSUBSCRIBE" else self._join)(session, stream)
         return self._confirm(session, name, None)
 
     def _property(self, session: Session, method: str, params: list[Any], name: Any) -> None:

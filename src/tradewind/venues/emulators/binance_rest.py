@@ -20,6 +20,16 @@ from .venue import Reply, number
 
 SHOWN = 8
 LEGAL = {"symbol": "[A-Z0-9-_.]{1,20}", **dict.fromkeys(("limit", "fromId", "startTime", "endTime"), "[0-9]{1,20}")}
+PAGE = ("symbol", "limit")
+READ = {
+    "ping": (), "time": (), "exchangeInfo": ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
+    "depth": (*PAGE, "symbolStatus"), "trades": PAGE, "historicalTrades": (*PAGE, "fromId"),
+    "aggTrades": (*PAGE, "fromId", "startTime", "endTime"), "avgPrice": ("symbol",),
+    **dict.fromkeys(("klines", "uiKlines"), (*PAGE, "interval", "startTime", "endTime", "timeZone")),
+    "ticker/24hr": ("symbol", "symbols", "type", "symbolStatus"),
+    **dict.fromkeys(("ticker/price", "ticker/bookTicker"), ("symbol", "symbols", "symbolStatus")),
+}  # fmt: skip
+"""What each endpoint reads of a query; whoever sends more is refused."""
 Shown = Callable[[Market], tuple[Book, int]]
 """The book a request gets to see, and the number of its last change."""
 LIMIT = 6_000
@@ -55,6 +65,14 @@ def malformed(query: Mapping[str, str]) -> Reply | None:
     if not int(query.get("limit", "1")):
         return refused(-1130, "Data sent for parameter 'limit' is not valid.")
     return None
+
+
+def unread(name: str, query: Mapping[str, str]) -> Reply | None:
+    """The refusal of a query that holds what its endpoint does not read."""
+    known = sum(sent in READ[name] for sent in query) if name in READ else len(query)
+    if known == len(query):
+        return None
+    return refused(-1104, f"Not all sent parameters were read; read '{known}' parameter(s) but was sent '{len(query)}'.")
 
 
 def price(listing: Listing, units: int) -> str:
@@ -94,6 +112,7 @@ class Binance:
     """The endpoints, over markets by the venue's symbol."""
 
     root = "/api/v3/"
+    reads_all = True  # whether a parameter that an endpoint does not know is refused
 
     def __init__(
         self, markets: Mapping[str, Market], histories: Mapping[str, History], now_ns: Callable[[], int], book: Shown
@@ -120,7 +139,7 @@ class Binance:
     def answer(self, path: str, query: Mapping[str, str]) -> Reply:
         """The body for a path that is within the limits."""
         name = path.removeprefix(self.root)
-        if wrong := malformed(query):
+        if wrong := malformed(query) or (unread(name, query) if self.reads_all else None):
             return wrong
         if name in self._routes:
             found = self._routes[name](query)

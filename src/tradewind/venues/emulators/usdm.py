@@ -3,7 +3,8 @@
 Source: developers.binance.com, USDS-margined futures, market streams and REST market data, read 2026-11; fields and digits of
 depth, bookTicker, trade and the snapshot as in recordings of 2024-08-08. Ids of the book skip: each diff names the last one's end
 (`pu`). Guesses: that a stream asked at the other address (/public, /market) stays silent; how often positions are liquidated; the
-size of the open interest; that /ws and /stream without an address still serve everything.
+size of the open interest; that a parameter no endpoint knows is read over; that /ws and /stream without an address still serve
+everything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .binance import BinanceVenue, Ns, depth_event
-from .binance_rest import MS, Binance, Shown, aggregate_info, price, size, touch
+from .binance_rest import MS, Binance, Shown, aggregate_info, price, refused, size, touch
 from .book import ASK, BID, Book, Market, Trade
 from .clock import SECOND_NS
 from .faults import Faults, Levels
@@ -34,6 +35,7 @@ OF_PUBLIC = (
     "bookTicker",
     "trade",
 )  # starts of names; witness: ccxt 4.5.90 asks these under /public, all others under /market
+DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1_000)
 DEPTH_WEIGHTS = ((50, 2), (100, 5), (500, 10), (1_000, 20))
 LIQUIDATIONS_PER_S = 0.05
 
@@ -42,6 +44,7 @@ class Usdm(Binance):
     """The endpoints under /fapi/v1."""
 
     root = "/fapi/v1/"
+    reads_all = False
 
     def __init__(self, venue: UsdmVenue, book: Shown) -> None:
         super().__init__(venue.named, venue.histories, lambda: venue.stamp(venue.stage.now_ns), book)
@@ -54,7 +57,10 @@ class Usdm(Binance):
 
     def depth(self, market: Market, query: Mapping[str, str]) -> Any:
         """The book, with the times the spot side lacks."""
-        told = super().depth(market, {"limit": str(min(number(query, "limit", 500), 1_000))})
+        limit = number(query, "limit", 500)
+        if limit not in DEPTH_LIMITS:
+            return refused(-4021, f"{limit} is not valid depth limit")
+        told = super().depth(market, {"limit": str(limit)})
         now_ms = self._now_ns() // MS
         return {"lastUpdateId": told["lastUpdateId"], "E": now_ms, "T": now_ms, "bids": told["bids"], "asks": told["asks"]}
 
@@ -100,6 +106,7 @@ class UsdmVenue(BinanceVenue):
     followed = ("BTCUSDT",)
     limit = LIMIT
     messages_per_s = 10
+    most_streams = 200
     ping_every_ns, pong_within_ns = 180 * SECOND_NS, 600 * SECOND_NS
 
     def __init__(self, stage: Stage, faults: Faults, seed: int) -> None:
