@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ from tradewind.runtime.planning import Plan
 from tradewind.runtime.strategyfile import load_strategy
 from tradewind.storage.journal import JournalReader
 from tradewind.storage.tape import TapeWriter
+
+
+@pytest.fixture
+def nobody_else_uses_alarms() -> Iterator[None]:
+    """The test runner's own alarm stands aside for the length of a test."""
+    handler, timer = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 0.0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 @pytest.fixture
@@ -101,6 +112,44 @@ def test_a_strategy_that_fails_is_told_as_its_own_error(run: Callable[..., Any],
     if said.startswith("Mine failed"):
         assert f"{Path('mine.py').resolve()}, line 8" in error["where"]
     assert "hello" in told.err, "what a strategy prints goes to people, stdout has one line of JSON"
+
+
+LOOPS = {
+    "plain": "while True: pass",
+    "swallowing": """while True:
+            try: sum(range(1000))
+            except Exception: pass""",
+    "asleep": "__import__('time').sleep(60)",
+}
+
+
+@pytest.mark.parametrize("body", LOOPS.values(), ids=list(LOOPS))
+def test_a_strategy_that_never_answers_is_told_and_ended(
+    run: Callable[..., Any], bars: Path, body: str, nobody_else_uses_alarms: None
+) -> None:
+    """With the bar and the line it is at, first as a word, then as its own error; the process lives on without a timer."""
+    Path("mine.py").write_text(BROKEN.format(body=body))
+    Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')
+    told = run("backtest", "--config", "mine.toml", "--tape", str(bars), "--json", "--set", "run.answer_limit_ns=400ms")
+    error = told.data["error"]
+    assert told.code == error["code"] != 0
+    assert error["what"] == "Mine failed: Overdue: no answer within 0.4 s (run.answer_limit_ns)"
+    place = f"{Path('mine.py').resolve()}, line "
+    assert place in error["where"] and "the 1m bar of binance:" in error["where"]
+    assert "Mine has been thinking for 0.1 s about the 1m bar of binance:" in told.err and place in told.err
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_strategy_that_answers_in_time_is_left_alone(run: Callable[..., Any], bars: Path, nobody_else_uses_alarms: None) -> None:
+    """Many quick answers are no long one, and slow ones change no digest."""
+    Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')
+    digests = set()
+    for body in ("return market.target(1.0)", "__import__('time').sleep(0.002); return market.target(1.0)"):
+        Path("mine.py").write_text(BROKEN.format(body=body))
+        told = run("backtest", "--config", "mine.toml", "--tape", str(bars), "--json", "--set", "run.answer_limit_ns=100ms")
+        assert told.code == 0 and "thinking" not in told.err
+        digests.add(told.data["digest"])
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize(

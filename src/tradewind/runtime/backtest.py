@@ -27,6 +27,7 @@ from tradewind.storage.tape import Tape
 from . import trials
 from .config import Loaded
 from .options import BacktestOptions
+from .overdue import watched
 from .planning import Plan, first_row_ts, plan
 from .recorder import Recorder
 from .session import Session, stretches
@@ -129,7 +130,8 @@ def run_tape(tape: Tape, made: Plan, folder: Path, loaded: Loaded, *, say: Say) 
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
         try:
-            took = play_all(tape, session, recorder)
+            with watched(say, loaded.config.run.answer_limit_ns):
+                took = play_all(tape, session, recorder)
         except StrategyFault as error:
             error.todo = f"mend the strategy; what happened before is in {folder / 'journal'}"
             raise

@@ -22,6 +22,7 @@ from tradewind.storage.tape import Tape, TapeWriter
 from .backtest import Result, Say, conclude, durability, header, is_cold, new_folder
 from .config import Config, Loaded
 from .options import DemoOptions
+from .overdue import watched
 from .planning import Plan, first_row_ts, plan
 from .recorder import Recorder
 from .session import Session, stretches
@@ -59,7 +60,8 @@ def run_demo(
     with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
         recorder = Recorder(writer)
         session = Session(machine, made.setup, first_row_ts(tape.segment(0)), made.make_seats(), recorder)
-        took = run_watched(tape, session, recorder, made, watch if live else None)
+        with watched(say, loaded.config.run.answer_limit_ns):
+            took = run_watched(tape, session, recorder, made, watch if live else None)
     result = conclude(session, recorder, made, folder, loaded, rows_per_s=session.rows / max(took, 1e-9))
     plain = {name: getattr(result, name) for name in Result.__struct_fields__}
     return Demonstrated(**plain, venues=session.prelude.names.venues, world={"faults": faults, "tape": str(folder / "tape")})

@@ -31,6 +31,7 @@ from .live_rows import Ends, LiveRows, Opening, go_on
 from .live_source import Choice, Opened, opened, same_as
 from .logged import Keeping, LoggedRun
 from .options import PaperOptions
+from .overdue import watched
 from .paper import RUN, stillborn
 from .planning import plan
 from .record import Running, notes_of, stream
@@ -54,7 +55,8 @@ def live_paper(
 ) -> Result:
     """Runs, or takes up again, the live paper run of the output folder, until its time is over or a signal comes."""
     folder = Path(loaded.config.run.out) / RUN
-    return asyncio.run(_run(folder, options, loaded, choice, (say, watch)))
+    with watched(say, loaded.config.run.answer_limit_ns):
+        return asyncio.run(_run(folder, options, loaded, choice, (say, watch)))
 
 
 async def _run(folder: Path, options: PaperOptions, loaded: Loaded, choice: Choice, show: tuple[Say, Watch]) -> Result:

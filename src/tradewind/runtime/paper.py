@@ -23,6 +23,7 @@ from tradewind.storage.tape import Tape
 from .backtest import Result, Say, conclude, durability, header
 from .config import Loaded
 from .options import PaperOptions
+from .overdue import watched
 from .planning import Plan, first_row_ts, plan, plan_of
 from .recorder import Recorder
 from .recovery import Place, Resumed, announce, recorded_rows, take_up, upgraded
@@ -36,7 +37,11 @@ def paper(options: PaperOptions, loaded: Loaded, *, say: Say = lambda text: None
     """Runs, or takes up again, the paper run over a tape of the output folder. Raises BadUse where no tape is named."""
     if options.tape is None:
         raise BadUse("no tape is named", where="--tape", expected="a tape or a recording", todo="`live_paper` takes live feeds")
-    tape = open_tape(options.tape)
+    with watched(say, loaded.config.run.answer_limit_ns):
+        return _paper(open_tape(options.tape), options, loaded, say, watch)
+
+
+def _paper(tape: Tape, options: PaperOptions, loaded: Loaded, say: Say, watch: Watch) -> Result:
     folder = Path(loaded.config.run.out) / RUN
     journal = folder / "journal"
     if (journal / "journal.json").exists() and not stillborn(journal):

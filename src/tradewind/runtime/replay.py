@@ -23,7 +23,9 @@ from tradewind.storage.journal import JournalReader
 from tradewind.storage.marketlog import MarketReader
 from tradewind.storage.tape import Tape
 
+from .config import Config
 from .options import ReplayOptions
+from .overdue import watched
 from .planning import Plan, plan_of
 from .session import proof_of
 from .wakes import Wakes
@@ -261,7 +263,8 @@ def replay(options: ReplayOptions, *, say: Say = lambda text: None) -> Replayed:
         replayer.tape.verify()
     if options.strategies:
         replayer.wakes = Wakes(replayer.plan)
-    replayer.run()
+    with watched(say, Config().run.answer_limit_ns):
+        replayer.run()
     if replayer.wakes is not None:
         say(f"{replayer.wakes.asked} wakes of Python strategies asked again, each of a fresh object")
     return replayer.finish()

@@ -65,7 +65,7 @@ def raised(strategy: object, error: BaseException, asked: str) -> TradewindError
     """What a strategy's own error is told as. asked: about which bar it was asked."""
     if isinstance(error, TradewindError):
         return error.at(asked)
-    path = _file(strategy)
+    path = file_of(strategy)
     return StrategyFault(
         f"{type(strategy).__name__} failed: {type(error).__name__}: {error}", where=f"{_place(error, path)}, asked about {asked}",
         expected=f"an answer: {WISH}", todo="mend the strategy; what happened before is in the run's journal",
@@ -77,12 +77,13 @@ def odd_answer(strategy: object, answer: object, asked: str) -> StrategyFault:
     said = repr(answer)
     return StrategyFault(
         f"{type(strategy).__name__} answered {said if len(said) <= 80 else said[:79] + '…'}",
-        where=f"{_file(strategy)}, asked about {asked}", expected=f"{WISH}; quantities and prices below 2^62 units",
+        where=f"{file_of(strategy)}, asked about {asked}", expected=f"{WISH}; quantities and prices below 2^62 units",
         todo="mend the strategy; what happened before is in the run's journal",
     )  # fmt: skip
 
 
-def _file(strategy: object) -> str:
+def file_of(strategy: object) -> str:
+    """The file its `on_bar` stands in."""
     code = getattr(getattr(type(strategy), "on_bar", None), "__code__", None)
     return str(code.co_filename) if code else type(strategy).__name__
 

@@ -56,6 +56,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         str, Key(_TIER, "Fee tier of every venue that names none; default: the tape's own fees, else the schedule's first step.")
     ] = "default"
     seed: Annotated[int, Key(Whole(0, 2**63 - 1), "Seed of everything random: world, latency jitter, bootstrap.")] = 1
+    answer_limit_ns: Annotated[
+        int, Key(Duration(0, D), "Longest a Python strategy may compute one answer in real time before the run ends; 0: no limit.")
+    ] = 2 * M
     out: Annotated[str, Key(_FOLDER, "Folder that gets one new folder for each run.")] = "out"
 
 
