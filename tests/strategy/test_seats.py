@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scripted import MS, START, Stage, instrument, row
 from tradewind.domain import codes, reasons
 from tradewind.domain.codes import BUY, EVIDENCE, SELL, SUBMIT
+from tradewind.engine.prelude import Limits
+from tradewind.strategies.base import Market
 
 
 def seat(**parameters: float) -> Stage:
@@ -109,3 +111,37 @@ def test_an_average_longer_than_the_memory_of_closes_never_trades() -> None:
         stage.market(0, [row(codes.BAR, end, price=10_000 + minute, ref=10_000, quantity=50, strategy=frame)])
     assert stage.said(SUBMIT) == []
     assert stage.s["noted"][0, 0]["code"] == reasons.WARMING_UP
+
+
+# What `market.target` wishes --------------------------------------------------------------------------------------------------
+
+
+def looking(coins: float, payoff: int = codes.SPOT) -> tuple[Stage, Market]:
+    """A stage whose account has that many coins at the start, with lots of 10 and a full size of 100, and its strategy's view."""
+    stage = Stage(
+        [instrument("a", lot=10, payoff=payoff)], balances={("a", "USD"): 1e6, ("a", "BTC"): coins},
+        limits=Limits(max_age_ns=3600 * codes.SECOND),
+    )  # fmt: skip
+    stage.book(0, [(10000, 50_000)], [(10010, 50_000)])
+    stage.s["size_of"][0, 0]["quantity"] = 100
+    return stage, Market(stage.state, 0, list(stage.setup.instruments))
+
+
+@pytest.mark.parametrize(("share", "quantity"), [(0.57, 50), (-0.57, -50), (-1.0, -100), (1.0, 100), (-0.04, 0)])
+def test_a_share_is_whole_lots_toward_zero(share: float, quantity: int) -> None:
+    """A short position was rounded away from zero: 60 where a long one was 50."""
+    assert looking(0.0, codes.LINEAR)[1].target(share).quantity == quantity
+
+
+@pytest.mark.parametrize(("coins", "quantity"), [(0.0, 0), (0.0015, -10), (0.0049, -40), (1.0, -100)])
+def test_a_share_below_zero_on_spot_closes_what_is_held(coins: float, quantity: int) -> None:
+    """The whole order was refused for want of coins, and the position stayed; what others have there may still be sold."""
+    stage, market = looking(coins)
+    stage.wish(0, 70)
+    stage.wait(100 * MS)
+    assert stage.position(0) == 70
+    target = market.target(-1.0)
+    assert target.quantity == quantity
+    stage.wish(0, target.quantity)
+    stage.wait(100 * MS)
+    assert stage.position(0) == quantity

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..domain import ports
+from ..domain.codes import SPOT
 from ..domain.errors import BadUse
 from ..domain.instruments import Instrument
-from ..domain.layout import BASE, N_WORDS
+from ..domain.layout import BASE, BASE_NUM, CASH, N_WORDS, TRACKS_BALANCE, VENUE
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -124,9 +125,26 @@ class Market:
         return self._full.item(self.instrument)
 
     def target(self, share: float, price: float = 0.0) -> Target:
-        """A target of `share` (-1 to 1) of this strategy's full size."""
+        """A target of `share` (-1 to 1) of this strategy's full size, in whole lots toward zero.
+
+        Below zero on spot it is no lower than the coins allow that are free on the account: at least what is held is closed.
+        """
         x = self._instruments[self.instrument]
-        return Target(round(share * self.size()) // x.lot * x.lot, round(price * 10**x.price_exponent))
+        wished = round(share * self.size())
+        quantity = wished // x.lot * x.lot
+        if wished < 0:
+            quantity = -(-wished // x.lot * x.lot)
+            if x.payoff == SPOT and self._s["fact"]["limit"][0, TRACKS_BALANCE]:
+                quantity = max(quantity, self._held.item(self.instrument) - self._sellable(x.lot))
+        return Target(quantity, round(price * 10**x.price_exponent))
+
+    def _sellable(self, lot: int) -> int:
+        """What may be sold of this instrument now, in quantity units: whole lots of what is free at its venue."""
+        fact = self._s["fact"]
+        rule = fact["rule"][self.instrument]
+        at = rule[VENUE], rule[BASE]
+        free = int(fact["ledger"][CASH][at]) - int(fact["reserved"][at])
+        return max(free, 0) // int(rule[BASE_NUM]) // lot * lot
 
 
 def wake_frame(strategy: Strategy, timeframes: tuple[str, ...]) -> int:
