@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import json
 import random
 import re
@@ -16,11 +16,9 @@ import pytest
 from tradewind.domain import codes, layout, reasons
 from tradewind.domain.codes import BACKFILLING, GAP, INVALID, STALE, UNAVAILABLE
 from tradewind.domain.instruments import text, units
-from tradewind.domain.rows import ROW
 from tradewind.fabric import policy
 from tradewind.fabric.assembly import describe
-from tradewind.fabric.feeds import Patience
-from tradewind.fabric.lanes import conflated
+from tradewind.fabric.feeds import DEGRADED_S, Patience
 from tradewind.venues.emulators.faults import Faults
 from tradewind.venues.emulators.flow import Pace
 from tradewind.venues.emulators.venue import Reply
@@ -30,6 +28,7 @@ from tradewind.venues.rimbook import S_KEPT
 
 from .inproc import Play
 from .scenes import DEPTH_FRAME, TRADE_FRAME, VENUES, Dropper, scenario
+from .trader import RESYNC_NS, Trader, nobody_trades_on_it, spells
 from .truth import all_is_well, causes, conditions, counters_add_up, dense, told, trades_are_whole, unsynced, wrong_books
 from .virtual import run
 
@@ -49,6 +48,10 @@ def test_f1_gap_takes_the_book_at_once_and_a_snapshot_brings_it_back(name: str, 
         all_is_well(play)
         seen = conditions(play, name) & {GAP, INVALID}
         assert seen or (name, count) == ("kraken", 1)  # one message below the ten levels its checksum covers is not seen
+        for instrument in (0, 1):
+            if spells(play, "depth", instrument):
+                again = play.fabric.patience.proof if (name, count) == ("coinbase", 50) else 0.0  # its new book is dropped too
+                nobody_trades_on_it(play, instrument, RESYNC_NS + int(again * codes.SECOND))
         assert trades_are_whole(play)
 
     scenario(script, name)
@@ -88,7 +91,7 @@ def test_f2_out_of_order_diffs_are_never_applied_backwards() -> None:
 def test_f3_what_is_told_twice_counts_once(name: str) -> None:
     async def script(play: Play) -> None:
         await play.run(2)
-        twice = (TRADE_FRAME[name], DEPTH_FRAME["binance"])
+        twice = (TRADE_FRAME[name], DEPTH_FRAME[name])
         play.theatre.hook = lambda data: (data, data) if any(part in data for part in twice) else (data,)
         await play.run(10)
         all_is_well(play)
@@ -113,9 +116,17 @@ def test_f4_a_snapshot_older_than_the_diffs_is_asked_again_without_a_storm() -> 
         await play.run(2)
         play.theatre.hook = drop = Dropper(DEPTH_FRAME["binance"])
         drop.left = 4
-        await play.run(60)
+        asked = []
+        for _ in range(120):
+            asked.append(len(old))
+            await play.run(0.5)
+            assert not wrong_books(play), "an old snapshot is never the book"
         all_is_well(play)
         assert 8 < len(old) < 40
+        assert max(later - before for before, later in itertools.pairwise(asked)) <= 4, "no storm"
+        meter = play.feed("binance").budget.meters["1m"]
+        assert meter.spent <= meter.most(0.8)
+        nobody_trades_on_it(play)
 
     scenario(script)
 
@@ -138,9 +149,13 @@ def test_f5_a_wrong_checksum_subscribes_again_and_three_degrade_the_stream() -> 
             bad["left"] = 1
             await play.run(4)
             assert feed.degraded(lane) == (broken >= 3)
-        assert reasons.PROOF_FAILED in causes(play, "kraken")
+        assert causes(play, "kraken").count(reasons.PROOF_FAILED) == 3
         await play.run(70)
         all_is_well(play)
+        first, second, third = nobody_trades_on_it(play, whole=False)
+        assert max(first[1] - first[0], second[1] - second[0]) <= RESYNC_NS
+        assert DEGRADED_S * 1e9 <= third[1] - third[0] <= DEGRADED_S * 1e9 + RESYNC_NS, "a book that broke thrice is left alone"
+        assert not spells(play, "depth", 1), "the other symbol is not subscribed again"
 
     scenario(script, "kraken")
 
@@ -192,6 +207,7 @@ def test_f7_a_crossed_book_is_tolerated_for_a_moment_and_then_taken(name: str) -
         crossing["on"] = False
         await play.run(20)
         all_is_well(play)
+        nobody_trades_on_it(play, whole=False)
 
     scenario(script, name)
 
@@ -209,6 +225,10 @@ def test_f9_one_silent_channel_is_stale_and_subscribed_again() -> None:
         await play.run(30)
         all_is_well(play)
         assert feed.connections == 1
+        ((begin, _),) = nobody_trades_on_it(play)
+        heard = play.rows[(play.rows["kind"] == codes.DEPTH) & (play.rows["instrument"] == 0) & (play.rows["ts_local"] < begin)]
+        assert begin - int(heard["ts_local"][-1]) <= (patience.book + 2 * patience.tick) * codes.SECOND
+        assert not spells(play, "depth", 1)
 
     scenario(script)
 
@@ -225,6 +245,8 @@ def test_f9_heartbeats_alone_keep_no_book_alive(name: str) -> None:
         play.theatre.hook = lambda data: (data,)
         await play.run(45)
         all_is_well(play)
+        nobody_trades_on_it(play)
+        nobody_trades_on_it(play, 1)
 
     scenario(script, name)
 
@@ -252,6 +274,7 @@ def test_f10_a_half_open_socket_is_found_by_its_deadline(name: str) -> None:
         await play.run(20)
         all_is_well(play)
         assert play.feed(name).connections == 2
+        nobody_trades_on_it(play, longest_ns=10 * codes.SECOND)
 
     scenario(script, name)
 
@@ -325,6 +348,11 @@ def test_f13_only_matching_data_proves_a_subscription() -> None:
     run(from_the_start)
 
 
+def lost(play: Play) -> set[int]:
+    """The conditions of Binance's books."""
+    return {lane.state.condition for lane in play.feed("binance").lanes if lane.topic.channel == "depth"}
+
+
 @pytest.mark.parametrize("status", [429, 418])
 def test_f14_nothing_is_asked_during_a_ban(status: int) -> None:
     async def script(play: Play) -> None:
@@ -345,15 +373,20 @@ def test_f14_nothing_is_asked_during_a_ban(status: int) -> None:
         drop.left = 2
         await play.run(2)
         began = play.theatre.time.now()
-        asked = len(play.theatre.asked)
+        asked, opened = len(play.theatre.asked), len(play.theatre.lines)
         assert not play.feed("binance").budget.open
+        assert play.feed("binance").budget.delay_ns(1, "cancel") > 110 * codes.SECOND, "not even cancels"
+        play.theatre.open_lines("binance")[0].cut("gone")
         await play.run(115)
         assert len(play.theatre.asked) == asked
+        assert (len(play.theatre.lines) > opened) == (status == 429), "who is banned does not connect either"
+        assert codes.SYNCED not in lost(play)
         assert policy.action(UNAVAILABLE, policy.REQUESTS).rung == codes.CANCEL_ONLY
         await play.run(60)
         after = [at for at, _, _ in play.theatre.asked[asked:]]
         assert after and min(after) - began > 115 * codes.SECOND
         all_is_well(play)
+        nobody_trades_on_it(play)
 
     scenario(script)
 
@@ -366,8 +399,10 @@ def test_f15_the_budget_follows_what_the_venue_counted() -> None:
     async def script(play: Play) -> None:
         await play.run(3)
         play.theatre.venues["binance"].faults = Shared()
+        before = play.feed("binance").budget.asked
         await play.run(60)
         budget = play.feed("binance").budget
+        assert budget.asked - before <= 2, "the first answer says that nothing is left"
         assert budget.meters["1m"].spent >= 5_900
         assert budget.delay_ns(250) > 0
         assert budget.delay_ns(1, "cancel") == 0
@@ -442,55 +477,6 @@ def test_f17_garbage_is_refused_counted_and_too_much_of_it_ends_the_connection(n
     scenario(script, name)
 
 
-def test_f19_a_burst_conflates_books_and_nothing_else() -> None:
-    async def script(play: Play) -> None:
-        await play.run(3)
-        line = play.theatre.open_lines("binance")[0]
-        link = play.feed("binance").links[0]
-        taken: list[Any] = []
-        real = line.arrivals
-
-        async def late() -> Any:
-            """A reader that comes to it only every two seconds."""
-            await asyncio.sleep(2.0)
-            came = await real()
-            taken.append(sum(len(arrival.messages) for arrival in came))
-            return came
-
-        line.arrivals = late  # type: ignore[method-assign]
-        await play.run(20)
-        line.arrivals = real  # type: ignore[method-assign]
-        await play.run(5)
-        assert link.useful
-        all_is_well(play)
-        tally = [lane.tally() for lane in play.feed("binance").lanes if lane.topic.channel == "depth"]
-        others = [lane.tally() for lane in play.feed("binance").lanes if lane.topic.channel != "depth"]
-        assert sum(c.conflated for c in tally) > 50
-        assert not any(c.conflated for c in others)
-        assert not conditions(play, "binance") & {GAP, INVALID}
-
-    scenario(script)
-
-
-def test_f19_conflated_changes_leave_the_same_book() -> None:
-    rng = np.random.default_rng(3)
-    parts, book = [], {}
-    for k in range(40):
-        rows = np.zeros(int(rng.integers(1, 8)), ROW)
-        rows["kind"], rows["side"], rows["price"] = codes.DEPTH, rng.integers(0, 2, len(rows)), rng.integers(100, 110, len(rows))
-        rows["quantity"], rows["ref"] = rng.integers(0, 5, len(rows)), k + 1
-        rows["marks"][0] |= codes.FIRST
-        rows["marks"][-1] |= codes.LAST
-        rows["value"][0] = k
-        for row in rows:
-            book[int(row["side"]), int(row["price"])] = int(row["quantity"])
-        parts.append(rows)
-    one = conflated(parts)
-    assert {(int(r["side"]), int(r["price"])): int(r["quantity"]) for r in one} == book
-    assert (int(one["value"][0]), int(one["ref"][-1])) == (0, 40)
-    assert (int(one["marks"][0]) & codes.FIRST, int(one["marks"][-1]) & codes.LAST) == (codes.FIRST, codes.LAST)
-
-
 def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> None:
     state: dict[str, Any] = {"tick": False, "gone": False, "torn": False, "status": "TRADING"}
 
@@ -544,8 +530,13 @@ def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> Non
         assert policy.action(UNAVAILABLE, policy.BOOK).rung == codes.REDUCE_ONLY
         assert counters_add_up(play)
         assert dense(play.rows)
+        at = words["ts_local"].tolist()  # CANCEL_ONLY, HALT, TRADING again; and the other symbol is gone
+        sent, others = (Trader(play).orders(instrument) for instrument in (0, 1))
+        assert (sent < at[0]).any() and not ((sent > at[0]) & (sent < at[2])).any() and (sent > at[2]).any()
+        assert ((others > at[0]) & (others < at[2])).any() and not (others > at[3]).any()
 
-    scenario(script, patience=Patience(rules=20.0))
+    scenario(script, patience=Patience(rules=20.0), pace=Pace(orders_per_s=8.0, levels=12))  # no deeper than the small machine
+    assert Patience().rules == 300.0
 
 
 def test_f8_a_book_without_one_side_is_no_lie_and_comes_back() -> None:

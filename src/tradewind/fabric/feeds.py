@@ -351,6 +351,11 @@ class Feed:
         lane.failures = [at for at in lane.failures if at > now - MANY_NS]
         return len(lane.failures) >= MANY
 
+    def rests(self, lane: Lane) -> bool:
+        """Whether a book that broke too often is left alone for now: a new subscription would bring it back at once."""
+        broken = lane.state.condition in (codes.GAP, codes.INVALID) and self.degraded(lane)
+        return broken and self.desk.time.now() - lane.failures[-1] < DEGRADED_S * 1e9
+
     # What only time tells --------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:

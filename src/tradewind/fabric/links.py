@@ -90,7 +90,7 @@ class Link:
         """Subscribes again what its lanes wish so: all of them in one request, twice a second at most."""
         if self.rehearsing:
             return
-        wished = [lane.topic for lane in self.lanes.values() if lane.wish == RESUBSCRIBE]
+        wished = [lane.topic for lane in self.lanes.values() if lane.wish == RESUBSCRIBE and not self.feed.rests(lane)]
         for topic in wished:
             self.feed.lane_of[topic].wish = 0
         if wished:
