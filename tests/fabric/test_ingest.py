@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tradewind.domain import codes, layout, reasons
 from tradewind.domain.rows import Rows, rows
 from tradewind.fabric import beliefs, catalogue, ingest, quarantine
+from tradewind.fabric.sieve import SLOWEST_NS, STALE_NS, habits
 from tradewind.fabric.verify import verify
 from tradewind.storage import lake as lake_module
 from tradewind.storage import projection
@@ -245,6 +246,28 @@ def test_rules_are_known_as_of_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
         assert [store.lake.rules(series, at)["lot"] for at in (markets.START + codes.DAY, later + codes.DAY)] == [1, 10]
         assert store.lake.scan("rules").collect().height == 3
         assert verified(store).equal
+
+
+@pytest.mark.parametrize(("every_s", "least"), [(5, 0.5), (20, 0.4), (40, 0.4)])
+def test_a_source_that_speaks_seldom_by_habit_is_believed(tmp_path: Path, every_s: int, least: float) -> None:
+    made = markets.market(60 * every_s // 5, per_minute=12)
+    made["ts_local"] = markets.START + (made["ts_local"] - markets.START) * (every_s // 5)
+    made["ts_venue"] = made["ts_local"] - 500
+    made = made[made["ts_local"] < markets.START + codes.HOUR]
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "t", made), markets.judge())
+        told = beliefs.believed(store.records, "binance:BTC/USDT")[0]
+        assert told.quality > least and told.doubted < 0.1, told
+
+
+def test_a_silence_that_is_no_habit_still_costs() -> None:
+    made = markets.market(20, per_minute=12)
+    assert habits(made, 2).tolist() == [3 * 5 * codes.SECOND] * 2
+    few = made[:20]
+    assert habits(few, 3).tolist() == [STALE_NS] * 3, "too little to know a habit"
+    slow = made.copy()
+    slow["ts_local"] = markets.START + (slow["ts_local"] - markets.START) * 100
+    assert habits(slow, 2).tolist() == [SLOWEST_NS] * 2
 
 
 def test_what_was_believed_is_kept_by_day(tmp_path: Path) -> None:

@@ -55,11 +55,26 @@ class Fabric:
         self.streams: list[Stream] = []
         self.feeds: list[Feed] = []
         self._budgets = [budget_of(x.adapter, outside.time) for x in self.wanted]
+        self._unreached: dict[str, str] = {}  # venues that could not be connected to when last tried, and why
 
-    async def open(self, within_s: float = 30.0) -> None:
-        """Asks every venue for its instruments. Raises Unreachable naming the venue that did not answer in time."""
+    async def open(self, within_s: float = 30.0, sign_s: float = codes.MINUTE / codes.SECOND) -> None:
+        """Asks every venue for its instruments. Raises Unreachable naming the venue that did not answer in time.
+
+        sign_s: for a first sign of life of any venue; where none can be connected to, asking longer is of no use.
+        """
         self.warm()
-        await asyncio.gather(*(self._learn(x, budget, within_s) for x, budget in zip(self.wanted, self._budgets, strict=True)))
+        venues = zip(self.wanted, self._budgets, strict=True)
+        asked = [asyncio.ensure_future(self._learn(x, budget, within_s)) for x, budget in venues]
+        try:
+            done, _ = await asyncio.wait(asked, timeout=min(sign_s, within_s), return_when=asyncio.FIRST_EXCEPTION)
+            if not done and self.wanted and len(self._unreached) == len(self.wanted):
+                where, reason = ", ".join(self._unreached), next(iter(self._unreached.values()))
+                raise Unreachable(f"no venue can be reached: {reason}", where=where, todo="look at the network: `tradewind doctor`")
+            await asyncio.gather(*asked)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         for x in self.wanted:
             first = len(self.instruments)
             self.instruments += x.adapter.instruments
@@ -91,6 +106,10 @@ class Fabric:
                         raise
                     except TradewindError as error:
                         reason = str(error)
+                        if isinstance(error, Unreachable):
+                            self._unreached[x.adapter.venue] = error.what
+                        else:
+                            self._unreached.pop(x.adapter.venue, None)
                         await asyncio.sleep(backoff.wait_s())
         except TimeoutError as error:
             raise Unreachable(f"its instruments could not be learned: {reason}", where=x.adapter.venue) from error

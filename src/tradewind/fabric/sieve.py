@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradewind.domain import codes
+from tradewind.domain import codes, layout
 from tradewind.domain.errors import MachineFault
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.layout import Capacity
@@ -32,6 +32,9 @@ from .beliefs import EVERY_NS, Day
 TAKEN, TWICE = 0, -1  # fates; every other is a code of domain.reasons
 OUT_ROWS = 1 << 11
 STALE_NS = 10 * codes.SECOND
+SLOWEST_NS = 5 * codes.MINUTE  # the longest silence that a source of ticks may have as its habit
+HABIT_OF = 4_096  # messages a source's habit is learned from, and the fewest that make one
+HABIT_FROM = 10
 
 PAGE = '''"""Generated: the fate of every row."""
 
@@ -244,6 +247,9 @@ class Sieve:
             book_depths={str(k): int(v) for k, v in (self._notes.get("book_depth") or {}).items()},
         )
         prelude = Prelude(self.judge, setup, int(tape["ts_local"][0])).rows()
+        if not bars_only:
+            stale = (prelude["kind"] == codes.RULE) & (prelude["ref"] == layout.STALE_NS)
+            prelude["value"][stale] = habits(tape, len(self.instruments))[prelude["instrument"][stale]]
         self._feed(prelude, np.zeros(len(prelude), np.int16))
 
     def _feed(self, tape: Rows, fates: NDArray[np.int16]) -> None:
@@ -253,6 +259,18 @@ class Sieve:
             raise MachineFault(
                 f"fault {fault}", where=f"row {ended}", expected="rows that name instruments and streams of the tape"
             )
+
+
+def habits(tape: Rows, n: int) -> NDArray[np.int64]:
+    """By instrument, how long its quotes and book may say nothing: three times their usual pause, and never under ten seconds."""
+    found = np.full(n, STALE_NS, np.int64)
+    ended = ((tape["kind"] == codes.DEPTH) | (tape["kind"] == codes.QUOTE)) & ((tape["marks"] & codes.LAST) != 0)
+    instruments, times = tape["instrument"][ended], tape["ts_local"][ended]
+    for i in np.unique(instruments).tolist():
+        pauses = np.diff(np.unique(times[instruments == i][:HABIT_OF]))
+        if 0 <= i < n and len(pauses) >= HABIT_FROM:
+            found[i] = min(max(STALE_NS, 3 * int(np.median(pauses))), SLOWEST_NS)
+    return found
 
 
 def _whole_messages(tape: Rows, fates: NDArray[np.int16]) -> None:

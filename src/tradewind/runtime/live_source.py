@@ -30,7 +30,7 @@ from tradewind.venues.plugins import adapter_of
 Say = Callable[[str], None]
 AUTO, SANDBOX, LIVE = "auto", "sandbox", "live"
 SOURCES = (AUTO, SANDBOX, LIVE)
-REACH_S = 6.0  # how long `auto` looks for the real venues
+REACH_S = 6.0  # how long a first sign of the real venues is waited for
 EMULATED = ("binance", "kraken", "coinbase")
 SYMBOLS: Mapping[str, tuple[str, ...]] = {
     "binance": ("BTCUSDT", "ETHUSDT"), "kraken": ("BTC/USD", "ETH/USD", "USDT/USD"), "coinbase": ("BTC-USD", "ETH-USD"),
@@ -155,7 +155,7 @@ async def _live(choice: Choice, outside: Outside, before: Sequence[Instrument], 
     try:
         if before:
             await fabric.reach(REACH_S)
-        await fabric.open(REACH_S if choice.source == AUTO else 60.0)
+        await fabric.open(REACH_S if choice.source == AUTO else 60.0, REACH_S)
     except Unreachable as error:
         if choice.source == LIVE:
             raise
