@@ -211,7 +211,7 @@ BARS = np.dtype(
 SIGNAL = np.dtype(
     [
         ("score", f8), ("confidence", f8), ("horizon_ns", i8), ("direction", i8), ("volatility", f8), ("bin", i8),
-        ("book", f8), ("tape", f8), ("micro", f8), ("trend", f8),
+        ("per_deviation", f8), ("book", f8), ("tape", f8), ("micro", f8), ("trend", f8),
     ]
 )  # fmt: skip
 # bin: of the calibration its strength falls into; book, tape, micro, trend: what each input carried of the score

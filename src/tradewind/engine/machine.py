@@ -136,6 +136,7 @@ def on_touch(s: Any, i: int, out: Any) -> None:
 @compiled
 def on_good_touch(s: Any, i: int, out: Any) -> None:
     features.on_quote(s, i)
+    signals.renew_deviation(s, i)
     if strategies.HEARS_TOUCH:
         for n in range(number(s)):
             account.on_touch(at(s, n), i, box(s, n, out))
