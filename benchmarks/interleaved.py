@@ -1,7 +1,8 @@
-"""Ours and a peer in turn, so that both see the same machine: `python benchmarks/interleaved.py A|B [--turns 5]`.
+"""Ours and a peer in turn, so that both see the same machine: `python benchmarks/interleaved.py A|bars|B [--turns 5]`.
 
 The peers' scripts and environments are named by BENCH_PEERS (the folder of A_bars.py and B_book.py) and BENCH_VENVS. Prints
-every raw line, then one line a peer with the medians and the ratio of ours to the peer's fastest setting.
+every raw line, then one line a figure with its median. `bars` is A without its sweeps, half as long: a peer is ended when it
+tells its memory, the last thing it does before them.
 """
 
 from __future__ import annotations
@@ -12,25 +13,40 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PEERS = {"A": (("vbt", "vectorbt"), ("bt", "backtesting")), "B": (("hft", "hftbacktest"),)}
-SCRIPTS = {"A": "A_bars.py", "B": "B_book.py"}
+BARS = (("vbt", "vectorbt"), ("bt", "backtesting"))
+PEERS = {"A": BARS, "bars": BARS, "B": (("hft", "hftbacktest"),)}
+SCRIPTS = {"A": "A_bars.py", "bars": "A_bars.py", "B": "B_book.py"}
 OURS = {
     "A": "from tradewind.runtime import bench as b; r = list(b.bars(N, str))",
+    "bars": "from tradewind.runtime import bench as b; from itertools import islice; r = list(islice(b.bars(N, str), 2))",
     "B": "from tradewind.runtime import bench as b; r = [next(b.book(N, str))]",
 }
 SHOW = "; import json; [print(json.dumps(x)) for x in r]"
 
 
-def lines(command: list[str], **environment: str) -> list[dict[str, Any]]:
-    """The JSON lines a program prints."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode:
-        found.append({"peer": command[-1], "error": done.stderr.strip().splitlines()[-1:]})
-    return found
+def lines(command: list[str], last: str = "", **environment: str) -> Iterator[dict[str, Any]]:
+    """The JSON lines a program prints; it is ended after the figure `last`."""
+    with tempfile.TemporaryFile("w+") as errors:
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **environment}
+        )  # fmt: skip
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("{"):
+                found = json.loads(line)
+                yield found
+                if last and found.get("figure") == last:
+                    running.kill()
+                    running.wait()
+                    return
+        if running.wait():
+            errors.seek(0)
+            yield {"peer": command[-1], "error": errors.read().strip().splitlines()[-1:]}
 
 
 def main() -> None:
@@ -51,7 +67,8 @@ def main() -> None:
                 turns.append([str(venvs / venv / "bin" / "python"), str(scripts / SCRIPTS[asked.item]), *sized, "--peer", peer])
         for command in turns:
             ours = command[0] == sys.executable
-            for line in lines(command, PYTHONPATH=os.environ.get("PYTHONPATH", "") if ours else str(scripts)):
+            last = "peak_mb" if asked.item == "bars" and not ours else ""
+            for line in lines(command, last, PYTHONPATH=os.environ.get("PYTHONPATH", "") if ours else str(scripts)):
                 line = {"turn": turn, **line}
                 found.append(line)
                 sys.stdout.write(json.dumps(line) + "\n")
