@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tradewind.domain import codes, reasons
-from tradewind.domain.errors import BadData
+from tradewind.domain.errors import BadData, BadUse
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.layout import Capacity
 from tradewind.domain.rows import pack_range, rows
@@ -75,6 +75,12 @@ def test_what_is_planted_is_found_by_name(tape: Tape, tmp_path: Path) -> None:
     figures = scored(heard(Tape.open(tmp_path / "one")), labels)
     assert figures["recall"] == 1.0, figures["missed"]
     assert figures["false_alarms"] == 0, figures["alarms"]
+
+
+def test_a_kind_that_the_tape_cannot_show_is_refused_with_its_instruments(tape: Tape, tmp_path: Path) -> None:
+    with pytest.raises(BadUse) as told:
+        plant(tape, tmp_path / "none", seed=4, kinds=("crossed_book",))
+    assert "a:BTC/USD" in told.value.todo and not (tmp_path / "none").exists()
 
 
 def test_labels_are_matched_by_source_kind_and_time() -> None:

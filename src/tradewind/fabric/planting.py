@@ -106,6 +106,12 @@ def plant(tape: Tape, out: Path, *, seed: int, every_s: float = 0.0, kinds: Sequ
     planters = planting_bars.PLANTERS if bars else planting_ticks.planters(edit, depths)
     every_ns = int(every_s * codes.SECOND) or (30 * planting_bars.span_of(rows) if bars else 25 * codes.SECOND)
     labels = _planted(edit, {k: v for k, v in planters.items() if not kinds or k in kinds}, random.Random(seed), every_ns)
+    if kinds and not labels:
+        raise BadUse(
+            f"no {', '.join(kinds)} can be planted on this tape", where="truth plant",
+            expected="rows that can show it, and enough of them: drift and stuck_price need two others of the asset",
+            todo=f"the tape has {', '.join(x.name for x in edit.instruments[:8])}; kinds its rows allow: {', '.join(planters)}",
+        )  # fmt: skip
     with TapeWriter(out, tape.manifest.instruments, edit.streams, f"tradewind {__version__} plant, seed {seed}") as writer:
         writer.append(edit.result())
         writer.close({**tape.manifest.notes, "planted": len(labels), "seed": seed})
