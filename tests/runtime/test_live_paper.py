@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from machines import default_machine
-from tradewind.domain import codes
+from tradewind.domain import codes, reasons
 from tradewind.domain.errors import BadData, BadUse
 from tradewind.runtime import live_paper as live_paper_module
 from tradewind.runtime import logged
@@ -97,6 +97,9 @@ def test_a_recording_goes_on_where_it_ended(tmp_path: Path) -> None:
     rows = np.concatenate(list(tape.segments()))
     found = of_market(rows, tape.manifest.streams, ())
     assert not any(found[name] for name in ("holes", "trades_twice", "time_back")), found
+    down = rows[first.rows]
+    assert (down["kind"], down["ref"]) == (codes.STREAM, reasons.DISCONNECTED)
+    assert down["ts_local"] - rows["ts_local"][first.rows - 1] < codes.MILLISECOND, "nobody recorded from the end on"
     for wrong in (tmp_path / "run", tmp_path / "rec"):
         wrong.mkdir(exist_ok=True)
         (wrong / "journal").mkdir()

@@ -135,14 +135,17 @@ class Fabric:
             first_stream += len(x.adapter.streams)
             first_instrument += len(x.adapter.instruments)
 
-    def resume(self, ends: Mapping[int, Row]) -> None:
-        """Goes on from an earlier life: by stream, the last row it told. Every stream is told to be unavailable until it is not."""
+    def resume(self, ends: Mapping[int, Row], ended: int = 0) -> None:
+        """Goes on from an earlier life: by stream, the last row it told. Every stream is told to be unavailable until it is not.
+
+        ended: journal time of that life's last row, from which on they are; 0: from now on.
+        """
         first = 0
         for feed in self.feeds:
             for lane in feed.lanes:
                 last = ends.get(first + lane.source)
                 if last is not None:
-                    lane.resume(last)
+                    lane.resume(last, ended)
             feed.retell = True
             feed.desk.flush()
             first += len(feed.adapter.streams)

@@ -177,14 +177,15 @@ class Lane:
             self.wish = RESUBSCRIBE
         self.halted = halted
 
-    def resume(self, last: Row) -> None:
-        """Goes on behind the last row an earlier life told: what came meanwhile is history."""
+    def resume(self, last: Row, ended: int = 0) -> None:
+        """Goes on behind the last row an earlier life told: what came meanwhile is history. ended: when that life did, 0: now."""
         self.desk.number_from(self.source, int(last["stream_seq"]))
         if isinstance(self.keeper, TradeKeeper) and last["kind"] == codes.TRADE:
             self.keeper.last_id = int(last["ref"])
         if last["kind"] in (codes.TRADE, codes.BAR):
             self.last_ts = int(last["ts_venue"])
-        made = Transition(self.source, self.desk.stamp(), codes.SYNCED, codes.UNAVAILABLE, why.DISCONNECTED)
+        at = self.desk.time.stamp(ended) if ended else self.desk.stamp()
+        made = Transition(self.source, at, codes.SYNCED, codes.UNAVAILABLE, why.DISCONNECTED)
         self.desk.tell(made, self.topic.instrument)
 
     def subscribed(self) -> None:
@@ -355,9 +356,9 @@ class BarLane(Lane):
         self._pass(fresh, len(fresh))
         return Verdict.PASS
 
-    def resume(self, last: Row) -> None:
+    def resume(self, last: Row, ended: int = 0) -> None:
         """Goes on behind the last bar."""
-        super().resume(last)
+        super().resume(last, ended)
         if last["kind"] != codes.BAR:
             self.last_ts = 0
 
