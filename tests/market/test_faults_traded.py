@@ -108,6 +108,7 @@ def test_x6_fresh_stamps_on_one_old_value_get_no_order() -> None:
         stage.quotes(1, [PRICE * (1 + 0.00015 * (second + more))] * 2)
         stage.feed(stage.touch(2, PRICE))
     assert not stage.orders(2, found) and stage.orders(0, found)
+    assert stage.working(0) and not stage.working(2), "and what stood there was taken back"
     stage.quotes(40, [PRICE * (1 + 0.00015 * (second + 29))] * 3)
     assert stage.orders(2, found)
 
@@ -124,7 +125,7 @@ def test_f8_a_book_of_one_side_gets_no_order() -> None:
     for _ in range(10):
         stage.feed(stage.diff(0, [(codes.SELL, round(PRICE * 1e4) + 2, 7)]))
         stage.wait(0.2)
-    assert not stage.orders(0, began), "there is no mid, no reference"
+    assert not stage.orders(0, began) and not stage.working(0), "there is no mid, no reference"
     stage.feed(stage.snapshot(0, PRICE))
     stage.wait(0.4)
     stage.quotes(5, [PRICE])

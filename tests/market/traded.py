@@ -34,6 +34,11 @@ class Traded(Stage):
         """The prices of orders sent to instrument `i` after `since`; `opening`: only those that add to what is held."""
         return [price for at, number, price, opens in self.sent if number == i and at > since and (opens or not opening)]
 
+    def working(self, i: int) -> int:
+        """How many orders of instrument `i` stand at the venue."""
+        orders = self.s["fact"]["order"]
+        return int(((orders["status"] > 0) & (orders["status"] < 6) & (orders["instrument"] == i)).sum())
+
     def rung(self) -> int:
         """Of the ladder."""
         return int(self.s["fact"]["ladder"]["rung"])
