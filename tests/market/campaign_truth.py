@@ -60,14 +60,14 @@ def minutes(folder: Path) -> Tape:
     return Tape.open(out)
 
 
-def hours(folder: Path, name: str, first: str, end: str) -> Tape:
-    """Hourly bars of six venues, Bitcoin, of some months of 2018."""
+def hours(folder: Path, name: str, first: str, end: str, coin: str = "BTC") -> Tape:
+    """Hourly bars of one coin, of some months of 2018: Bitcoin at six venues, Ether at three."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import hourly
 
     out = folder / f"hours-{name}"
     if not out.exists():
-        files = [x for x in hourly.FILES if not x.endswith("ETH/USD") and not x.endswith("ETH/USDT")]
+        files = [x for x in hourly.FILES if f":{coin}/" in x]
         hourly.tape({x: hourly.bars(DATA, x, first, end) for x in files}, out)
     return Tape.open(out)
 
@@ -118,6 +118,10 @@ def scenes(folder: Path) -> Iterator[tuple[str, Callable[[], Made]]]:
     yield "hourly clean, April to September 2018", lambda: (summer(), [])
     for seed in range(701, 709):
         yield f"hourly planted, seed {seed}", plan(summer, seed)
+    ether = lambda: hours(folder, "ether", "2018-03-01", "2018-06-01", "ETH")  # noqa: E731 - nobody looked at it for any rule
+    yield "hourly Ether clean, March to May 2018", lambda: (ether(), [])
+    for seed in range(721, 725):
+        yield f"hourly Ether planted, seed {seed}", plan(ether, seed)
     for seed in range(407, 413):
         yield f"world clean, seed {seed}", lambda seed=seed: (world(folder, seed, 900, {})[0], [])  # type: ignore[misc]
     for seed in range(701, 704):

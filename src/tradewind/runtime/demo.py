@@ -55,7 +55,7 @@ def run_demo(
     loaded = for_demo(loaded)
     made = plan(loaded, tape)
     machine = made.machine()
-    say(f"machine {machine.hash}" + (": composing (about a minute the first time, then kept)" if is_cold(machine) else ""))
+    say(f"machine {machine.hash}" + (": composing (half a minute or so the first time, then kept)" if is_cold(machine) else ""))
     live = sys.stderr.isatty() if live is None else live
     with JournalWriter(folder / "journal", header(made, machine, tape, folder.name), durability(loaded)) as writer:
         recorder = Recorder(writer)

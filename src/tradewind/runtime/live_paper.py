@@ -142,7 +142,7 @@ def _compile(what: Opened, loaded: Loaded, options: PaperOptions, say: Say) -> N
     made = plan(loaded, cast(Tape, _described(what, notes)), options.think)
     machine = made.machine()
     if is_cold(machine):
-        say(f"machine {machine.hash}: composing (about a minute the first time, then kept)")
+        say(f"machine {machine.hash}: composing (half a minute or so the first time, then kept)")
     Session(machine, made.setup, 1, made.make_seats())
 
 
