@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from tradewind.analytics.features.realised_volatility import YEAR_NS
 from tradewind.analytics.signals import TUNING
 from tradewind.domain import codes
 from tradewind.domain.instruments import MONEY, Instrument
 from tradewind.engine.prelude import StrategySetup
+from tradewind.risk.limits import SIZE_BY_GRADE
 
 from .config.schema import Risk
 
-YEAR_S = 365.25 * codes.DAY / codes.SECOND
 QUOTING = ("market_maker", "arbitrage")  # kinds whose orders are parts of a position; `fraction` of their parameters sizes them
 NOTABLE = 0.05  # of a size that lot steps take
-ALONE = 0.5  # of a size is traded where one venue alone knows the price (grade C)
 NAMED = 3  # instruments that a sentence names
 
 
@@ -28,7 +28,7 @@ def asked(setup: StrategySetup, kind: str, share: float, risk: Risk, own: Collec
         return setup
     if risk.vol_target is not None:
         given["fraction"] = 0.0
-        given["risk"] = float(risk.vol_target) * share * math.sqrt(TUNING["horizon_s"] / YEAR_S)
+        given["risk"] = float(risk.vol_target) * share * math.sqrt(TUNING["horizon_s"] * codes.SECOND / YEAR_NS)
     elif risk.fixed_fraction is not None:
         given["fraction"] = float(risk.fixed_fraction) * share
     return msgspec.structs.replace(setup, parameters=given)
@@ -58,7 +58,7 @@ def told(
             x, rate = instruments[i], rates.get(instruments[i].quote, 0.0)
             if first[i] <= 0.0 or rate <= 0.0:
                 continue
-            worth = capital * fraction * (1.0 if len(voices[x.base]) > 1 else ALONE)
+            worth = capital * fraction * SIZE_BY_GRADE[codes.GRADE_B if len(voices[x.base]) > 1 else codes.GRADE_C]
             needed, lost = _fit(x, worth / rate, first[i])
             if needed > 1.0:
                 small.append((x.name, needed))
