@@ -16,15 +16,15 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tradewind.domain import codes, layout, reasons
+from tradewind.domain import layout, reasons
 from tradewind.domain.rows import Rows
 from tradewind.monitor.record import Quality, RunRecord
 
 from .outcomes import Known, Outcomes, tables
 from .session import Session, Sink
+from .view import FRAME_NS
 
 MOST_SAMPLES = 8000  # then every second one is dropped and half as many are taken: a run of days costs what one of minutes does
-FRAME_NS = 100 * codes.MILLISECOND
 PATIENCE = 100  # samples left out at most until everything held has a price
 KEPT = (
     "samples", "prices", "dispersion", "believed", "states", "grades", "noted", "_conditions", "_measured", "_waited", "_looked",
