@@ -14,6 +14,8 @@ TradewindError                 what is wrong, where, what was expected, what to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TradewindError(Exception):
     """An error a person can act on. `str(error)` is one paragraph: what, where, expected, what to do."""
@@ -76,3 +78,12 @@ class StrategyFault(TradewindError):
 
 class MachineFault(TradewindError):
     """A `must` failed inside the machine; its code and row are in the dump named by `where`."""
+
+
+def did_you_mean(wrong: Iterable[str], known: Iterable[str], most: int = 1) -> str:
+    """What to do about names that are not known: "did you mean X or Y?", at most `most` for each; "" where none comes near."""
+    from difflib import get_close_matches
+
+    listed = list(known)
+    near = dict.fromkeys(close for name in wrong for close in get_close_matches(name, listed, most, 0.5))
+    return f"did you mean {' or '.join(near)}?" if near else ""

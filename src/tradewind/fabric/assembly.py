@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
 from tradewind.domain import codes, reasons
-from tradewind.domain.errors import BadData, BadUse, TradewindError, Unreachable
+from tradewind.domain.errors import BadData, BadUse, TradewindError, Unreachable, did_you_mean
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.venues.adapter import Answer, MarketAdapter
 
@@ -177,9 +176,7 @@ def _named(x: Wanted, answer: Answer) -> list[Instrument]:
         listed = [made.symbol for made in x.adapter.read_instruments(answer, [])]  # a list that cannot be read is asked for again
         if not listed:
             raise  # nothing at all is traded there just now
-        wrong = [symbol for symbol in x.symbols if symbol not in listed]
-        near = list(dict.fromkeys(close for symbol in wrong for close in get_close_matches(symbol.upper(), listed, 3, 0.5)))
-        todo = f"did you mean {' or '.join(near)}?" if near else ""
+        todo = did_you_mean((symbol.upper() for symbol in x.symbols if symbol not in listed), listed, 3)
         raise BadUse(error.what, where=error.where or x.adapter.venue, expected=error.expected, todo=todo) from error
 
 

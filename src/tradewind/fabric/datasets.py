@@ -12,7 +12,6 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ import numpy as np
 
 from tradewind import __version__
 from tradewind.domain import codes
-from tradewind.domain.errors import BadData, BadUse
+from tradewind.domain.errors import BadData, BadUse, did_you_mean
 from tradewind.storage.files import write_whole
 from tradewind.storage.tape import Tape
 
@@ -121,8 +120,7 @@ def _refuse_early(spec: Spec, tapes: list[Tape], path: Path) -> None:
         labeller(spec.label.kind)
         for name in spec.rows.instruments:
             if name not in known:
-                near = get_close_matches(name, known, 1)
-                todo = f"did you mean {near[0]}?" if near else ""
+                todo = did_you_mean([name], known)
                 raise BadUse(f"no tape has {name}", where="rows.instruments", expected=", ".join(known), todo=todo)
     except BadUse as error:
         raise error.at(str(path)) from None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 
-from tradewind.domain.errors import BadUse, Unreachable
+from tradewind.domain.errors import BadUse, Unreachable, did_you_mean
 from tradewind.domain.instruments import Instrument
 from tradewind.fabric.assembly import Fabric, place_of
 from tradewind.fabric.clock import Clock, JournalTime, SystemClock
@@ -64,9 +63,12 @@ def venues_of(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known and not plugins.bridged(name)]
     if unknown or not names:
         expected = ", ".join((*known, "bridge:EXCHANGE"))
-        near = [close for name in unknown for close in get_close_matches(name, known, 1)]
-        todo = f"did you mean {', '.join(near)}?" if near else ""
-        raise BadUse(f"{', '.join(unknown) or 'nothing'} has no live feed", where="--venues", expected=expected, todo=todo)
+        raise BadUse(
+            f"{', '.join(unknown) or 'nothing'} has no live feed",
+            where="--venues",
+            expected=expected,
+            todo=did_you_mean(unknown, known),
+        )
     return names
 
 

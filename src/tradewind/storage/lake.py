@@ -15,7 +15,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -23,7 +22,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from zlib_ng.zlib_ng import crc32
 
-from tradewind.domain.errors import BadUse
+from tradewind.domain.errors import BadUse, did_you_mean
 
 from . import files
 from .projection import TABLES, Piece, Table, day_text, schema
@@ -291,8 +290,7 @@ class Lake:
             return pl.SQLContext(frames).execute(sql, eager=True)
         except pl.exceptions.PolarsError as error:
             what = str(error).splitlines()[0]
-            near = [close for word in QUOTED.findall(what)[:1] for close in get_close_matches(word, _words(frames), 2)]
-            todo = f"did you mean {' or '.join(near)}?" if near else ""
+            todo = did_you_mean(QUOTED.findall(what)[:1], _words(frames), 2)
             raise BadUse(what, where="the query", expected=expected, todo=todo) from error
 
     def _table(self, name: str) -> DeltaTable | None:

@@ -8,14 +8,13 @@ arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 import msgspec
 
-from tradewind.domain.errors import BadUse
+from tradewind.domain.errors import BadUse, did_you_mean
 from tradewind.domain.instruments import Instrument
 from tradewind.venues.adapter import MarketAdapter
 
@@ -77,12 +76,11 @@ def adapter_of(venue: str) -> MarketAdapter:
         return cast(MarketAdapter, getattr(import_module(module), name)(*arguments))
     point = installed().get(venue)
     if point is None:
-        near = get_close_matches(venue, names(), 1)
         raise BadUse(
             f"there is no venue {venue!r}",
             where="the name of a venue",
             expected=", ".join((*names(), f"{BRIDGE}:EXCHANGE")),
-            todo=f"did you mean {near[0]}?" if near else "name one of these, or install its plug-in",
+            todo=did_you_mean([venue], names()) or "name one of these, or install its plug-in",
         )
     made: Any
     try:

@@ -10,7 +10,7 @@ from pathlib import Path as File
 import msgspec
 
 from tradewind.domain.codes import TIMEFRAME_NAMES
-from tradewind.domain.errors import BadUse
+from tradewind.domain.errors import BadUse, did_you_mean
 
 from .loaded import Loaded
 from .schema import KINDS, Strategy
@@ -33,13 +33,10 @@ Declared = Callable[[str], Mapping[str, Parameter] | None]
 
 def unknown_name(thing: str, name: str, known: Iterable[str], *, where: str) -> BadUse:
     """The error about a name that is not among `known`, with the nearest one."""
-    from difflib import get_close_matches
-
     known = list(known)
-    near = get_close_matches(name, known, 1, 0.5)
     return BadUse(
         f"unknown {thing} {name!r}", where=where, expected=f"one of {', '.join(known)}" if known else f"no {thing} at all",
-        todo=f"did you mean {near[0]}?" if near else "take one from the list",
+        todo=did_you_mean([name], known) or "take one from the list",
     )  # fmt: skip
 
 
