@@ -410,47 +410,6 @@ def test_f15_the_budget_follows_what_the_venue_counted() -> None:
     scenario(script)
 
 
-DRIFTS: dict[str, Any] = {
-    "new field": lambda frame: frame["data"].update(zz=[1, {"q": None}]),
-    "missing field": lambda frame: frame["data"].pop("u"),
-    "number for text": lambda frame: frame["data"].update(b=[[78_000.5, 1]]),
-    "text for number": lambda frame: frame["data"].update(u=str(frame["data"]["u"])),
-    "microseconds": lambda frame: frame["data"].update(E=frame["data"]["E"] * 1000),
-    "unknown kind": lambda frame: frame["data"].update(e="depthUpdateV2"),
-    "null levels": lambda frame: frame["data"].update(a=None),
-}
-
-
-@pytest.mark.parametrize("drift", DRIFTS)
-def test_f16_schema_drift_is_refused_by_the_message_or_does_no_harm(drift: str) -> None:
-    state = {"on": False}
-
-    def bend(data: bytes) -> Sequence[bytes]:
-        if not state["on"] or DEPTH_FRAME["binance"] not in data:
-            return (data,)
-        frame = json.loads(data)
-        DRIFTS[drift](frame)
-        return (msgspec.json.encode(frame),)
-
-    async def script(play: Play) -> None:
-        play.theatre.hook = bend
-        await play.run(3)
-        state["on"] = True
-        for _ in range(8):
-            await play.run(0.25)
-            assert not wrong_books(play)
-        state["on"] = False
-        await play.run(30)
-        all_is_well(play)
-        harmless = drift in ("new field", "microseconds")
-        assert bool(play.feed("binance").refusals) != (harmless or drift == "unknown kind") or drift == "unknown kind"
-        stamps = play.rows["ts_venue"]
-        stamps = stamps[stamps > 0]
-        assert (np.abs(stamps - play.theatre.time.now()) < codes.DAY).all()
-
-    scenario(script)
-
-
 GARBAGE = [
     b"", b"\x00\xff\xfe", b"{", b"[" * 5000, b'{"e":1e400}', b'{"e":NaN}', b'{"e":Infinity}', b"null", b"[]", b'"text"',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","e":"trade"}}', b'{"a":' * 2000 + b"1" + b"}" * 2000,
