@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -16,7 +12,7 @@ from tradewind.domain.codes import STALE, SYNCED
 from tradewind.venues.emulators.faults import Faults
 
 from .inproc import Play
-from .scenes import TRADE_FRAME, scenario
+from .scenes import scenario
 from .truth import all_is_well, causes, conditions
 from .virtual import run
 
@@ -58,28 +54,6 @@ def test_x7_a_venue_clock_that_is_off_is_measured_and_told() -> None:
             await script(play)
 
     run(from_the_start)
-
-
-def test_x8_stamps_of_past_and_future_order_nothing_and_are_counted() -> None:
-    rng = random.Random(4)
-
-    def twist(data: bytes) -> Sequence[bytes]:
-        if TRADE_FRAME["binance"] not in data or rng.random() < 0.7:
-            return (data,)
-        frame = json.loads(data)
-        frame["data"]["T"] += rng.choice((-3_600_000, 3_600_000))
-        return (msgspec.json.encode(frame),)
-
-    async def script(play: Play) -> None:
-        await play.run(12)
-        play.theatre.hook = twist
-        await play.run(20)
-        play.theatre.hook = lambda data: (data,)
-        await play.run(2)
-        assert play.feed("binance").desk.suspect_stamps > 3
-        all_is_well(play)
-
-    scenario(script)
 
 
 async def blocked(play: Play, *names: str) -> None:
