@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 500  # of one table
 MOST_SPELLS = 1500
+COLOURS = ("#b3352f", "#d9a441", "#7fae7a", "#2f7f5f")  # of a heat map, from nothing to whole
 
 
 class Known(NamedTuple):
@@ -49,26 +50,37 @@ def _head(covered: Sequence[Covered], gaps: Sequence[Gap], series: str) -> str:
     return pages.head("Data quality", facts, said + f"The worst day is {worst.day} of {worst.series}: {worst.quality:.4f}.")
 
 
-def _quality(covered: Sequence[Covered], drawings: dict[str, Any]) -> str:
-    if not covered:
-        return ""
-    days, names = sorted({row.day for row in covered}), sorted({row.series for row in covered})
-    at = {(row.series, row.day): row for row in covered}
-    cells = [[at.get((name, day)) for day in days] for name in names]
-    drawings["quality"] = {
+def _heat(named: Sequence[tuple[str, str, Any]], ends: Sequence[float], hover: str, cell: Callable[[Any], Any]) -> dict[str, Any]:
+    """Days across, names down, from (name, day, what is known): `cell` gives its number and what `hover` tells beside it.
+
+    Red, yellow, pale and full green begin at the four `ends`.
+    """
+    days, names = sorted({day for _, day, _ in named}), sorted({name for name, _, _ in named})
+    at = {(name, day): cell(known) for name, day, known in named}
+    cells = [[at.get((name, day), (None, None)) for day in days] for name in names]
+    return {
         "data": [
             {
                 "type": "heatmap", "x": days, "y": [escape(name) for name in names], "zmin": 0, "zmax": 1, "xgap": 1, "ygap": 1,
-                "z": [[cell and round(cell.quality, 4) for cell in line] for line in cells],
-                "customdata": [[cell and [cell.rows, cell.quarantined, cell.gaps] for cell in line] for line in cells],
-                "hovertemplate": "%{y} %{x}<br>quality %{z}<br>%{customdata[0]:,} rows, %{customdata[1]:,} refused, "
-                "%{customdata[2]} gaps<extra></extra>",
-                "colorscale": [[0, "#b3352f"], [0.9, "#d9a441"], [0.99, "#7fae7a"], [1, "#2f7f5f"]], "showscale": True,
+                "z": [[number for number, _ in line] for line in cells],
+                "customdata": [[beside for _, beside in line] for line in cells],
+                "hovertemplate": f"%{{y}} %{{x}}<br>{hover}<extra></extra>",
+                "colorscale": [list(pair) for pair in zip(ends, COLOURS, strict=True)], "showscale": True,
             }
         ],
         "layout": {"xaxis": {"type": "category"}, "yaxis": {"type": "category", "automargin": True}, "hovermode": "closest"},
         "height": 140 + 26 * len(names),
     }  # fmt: skip
+
+
+def _quality(covered: Sequence[Covered], drawings: dict[str, Any]) -> str:
+    if not covered:
+        return ""
+    drawings["quality"] = _heat(
+        [(row.series, row.day, row) for row in covered], (0, 0.9, 0.99, 1),
+        "quality %{z}<br>%{customdata[0]:,} rows, %{customdata[1]:,} refused, %{customdata[2]} gaps",
+        lambda row: (round(row.quality, 4), [row.rows, row.quarantined, row.gaps]),
+    )  # fmt: skip
     lead = "The share of rows that were believed, times the share of time without a gap. 1 is a day without a fault."
     return html.section("quality", "Quality of each series and day", lead, html.plot("quality"))
 
@@ -77,24 +89,11 @@ def _trust(believed: Sequence[Believed], drawings: dict[str, Any]) -> str:
     """Each source's quality as the machine saw it beside the others, over the days."""
     if not believed:
         return ""
-    days, names = sorted({one.day for one in believed}), sorted({one.source for one in believed})
-    at = {(one.source, one.day): one for one in believed}
-    cells = [[at.get((name, day)) for day in days] for name in names]
-    drawings["trust"] = {
-        "data": [
-            {
-                "type": "heatmap", "x": days, "y": [escape(name) for name in names], "zmin": 0, "zmax": 1, "xgap": 1, "ygap": 1,
-                "z": [[cell and cell.quality for cell in line] for line in cells],
-                "customdata": [[cell and [cell.trust, cell.least, cell.doubted, escape(cell.blame)] for cell in line]
-                               for line in cells],
-                "hovertemplate": "%{y} %{x}<br>quality %{z}, trust %{customdata[0]}<br>least %{customdata[1]}, doubted "
-                "%{customdata[2]:.2%} of the time %{customdata[3]}<extra></extra>",
-                "colorscale": [[0, "#b3352f"], [0.5, "#d9a441"], [0.8, "#7fae7a"], [1, "#2f7f5f"]], "showscale": True,
-            }
-        ],
-        "layout": {"xaxis": {"type": "category"}, "yaxis": {"type": "category", "automargin": True}, "hovermode": "closest"},
-        "height": 140 + 26 * len(names),
-    }  # fmt: skip
+    drawings["trust"] = _heat(
+        [(one.source, one.day, one) for one in believed], (0, 0.5, 0.8, 1),
+        "quality %{z}, trust %{customdata[0]}<br>least %{customdata[1]}, doubted %{customdata[2]:.2%} of the time %{customdata[3]}",
+        lambda one: (one.quality, [one.trust, one.least, one.doubted, escape(one.blame)]),
+    )  # fmt: skip
     worst = sorted(believed, key=lambda one: one.quality)[:MOST_LINES]
     lines = [
         [text(f"{one.source} {one.day}"), f"{one.quality:.4f}", f"{one.least:.4f}", f"{one.trust:.4f}", f"{one.doubted:.2%}",
