@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tradewind.domain import codes, reasons
@@ -23,15 +25,18 @@ def well(n: int = 3, seconds: float = 5.0, **more: object) -> Traded:
     return stage
 
 
+def first_told(second: Callable[[int], list[tuple[int, int]]]) -> tuple[int, list[tuple[int, int]]]:
+    """The first of at most twenty seconds, played one after another, in which a verdict is told, and what is told."""
+    for number in range(1, 21):
+        if told := second(number):
+            return number, told
+    raise AssertionError("nothing is told within twenty seconds")
+
+
 def test_x1_a_liar_is_found_in_time_leaves_the_reference_and_gets_no_order() -> None:
     """0.05 % a second away: found within ten seconds of half a percent; the honest are traded throughout."""
     stage = well()
-    told: list[tuple[int, int]] = []
-    second = 0
-    while not told:
-        second += 1
-        told = stage.quotes(1, [PRICE * (1 + 0.0005 * second), PRICE, PRICE])
-        assert second <= 20
+    second, told = first_told(lambda second: stage.quotes(1, [PRICE * (1 + 0.0005 * second), PRICE, PRICE]))
     assert told == [(0, reasons.OFF_CONSENSUS)]
     found = stage.now
     for more in range(10):
@@ -95,18 +100,17 @@ def test_x4_two_that_disagree_open_nothing_on_either_side() -> None:
 def test_x6_fresh_stamps_on_one_old_value_get_no_order() -> None:
     """The others walk 0.015 % a second; told within 20 s, though a message comes every second."""
     stage = well()
-    told: list[tuple[int, int]] = []
-    second = 0
-    while not told:
-        second += 1
+
+    def walk(second: int) -> list[tuple[int, int]]:
         told = stage.quotes(1, [PRICE * (1 + 0.00015 * second)] * 2)
         stage.feed(stage.touch(2, PRICE))
-        assert second <= 20
+        return told
+
+    second, told = first_told(walk)
     assert told == [(2, reasons.FROZEN_FEED)]
     found = stage.now
     for more in range(30):
-        stage.quotes(1, [PRICE * (1 + 0.00015 * (second + more))] * 2)
-        stage.feed(stage.touch(2, PRICE))
+        walk(second + more)
     assert not stage.orders(2, found) and stage.orders(0, found)
     assert stage.working(0) and not stage.working(2), "and what stood there was taken back"
     stage.quotes(40, [PRICE * (1 + 0.00015 * (second + 29))] * 3)
