@@ -27,6 +27,8 @@ from tradewind.fabric.transport import Settings
 from tradewind.venues.adapter import DEPTH, FUNDING, MARK, OPEN_INTEREST, QUOTE, TRADE
 from tradewind.venues.plugins import adapter_of
 
+from .play import Kept
+
 FIELD = {"BTCUSD_PERP": ("PERPETUAL", 4_133_404_800_000), "BTCUSD_270326": ("CURRENT_QUARTER", 1_806_048_000_000)}
 SHOWN = ("instrument", "side", "price", "quantity", "value", "ref")
 CHANNELS = (DEPTH, QUOTE, TRADE, OPEN_INTEREST, MARK, FUNDING)
@@ -77,17 +79,6 @@ class CoinM:
         """Any path."""
         self.asked.append(request.path)
         return web.json_response(self.answer(request.path, request.query))
-
-
-class Kept:
-    """Every row."""
-
-    def __init__(self) -> None:
-        self.parts: list[Any] = []
-
-    def append(self, rows: Any) -> object:
-        self.parts.append(rows.copy())
-        return None
 
 
 def half() -> None:

@@ -1,6 +1,6 @@
 """The bridge beside the native adapters on one sandbox, in a process of its own: prints what both heard as JSON.
 
-python play.py '{"seconds": 6, "venues": ["binance", "kraken"], "faults": [...]}'
+PYTHONPATH=src:tests python -m venues.bridge.play '{"seconds": 6, "venues": ["binance", "kraken"], "faults": [...]}'
 """
 
 from __future__ import annotations

@@ -25,21 +25,21 @@ from tradewind.venues.bridge.adapter import BridgeAdapter
 from tradewind.venues.keepers import SeenKeeper, Verdict
 from tradewind.venues.plugins import adapter_of, canonical, split
 
-PLAY, CONTRACTS = (Path(__file__).with_name(name) for name in ("play.py", "contracts.py"))
-
 
 def played(repo: Path, **script: Any) -> dict[str, Any]:
     """What a play told."""
-    return child_of(repo, PLAY, json.dumps(script))
+    return child_of(repo, "play", json.dumps(script))
 
 
-def child_of(repo: Path, play: Path, *arguments: str) -> dict[str, Any]:
-    """What a script told; ccxt's second and hundred megabytes are a child's."""
+def child_of(repo: Path, play: str, *arguments: str) -> dict[str, Any]:
+    """What a module beside this one told; ccxt's second and hundred megabytes are a child's."""
     if find_spec("ccxt") is None:
         pytest.skip("ccxt is not installed")
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    env["PYTHONPATH"] = str(repo / "src")
-    child = subprocess.run([sys.executable, str(play), *arguments], capture_output=True, text=True, timeout=180, env=env)
+    env["PYTHONPATH"] = os.pathsep.join(str(repo / part) for part in ("src", "tests"))
+    child = subprocess.run(
+        [sys.executable, "-m", f"venues.bridge.{play}", *arguments], capture_output=True, text=True, timeout=180, env=env
+    )
     assert child.returncode == 0, child.stderr[-3000:]
     assert "Unclosed" not in child.stderr
     told: dict[str, Any] = json.loads(child.stdout)
@@ -123,7 +123,7 @@ def test_a_venue_without_sockets_is_polled_from_the_start(repo: Path) -> None:
 @pytest.mark.scenario
 def test_inverse_and_dated_contracts_are_heard_and_never_traded(repo: Path) -> None:
     """COIN-M's contracts of 100 dollars over real HTTP: amounts in dollars, quotes of polled books, marks and funding."""
-    told = child_of(repo, CONTRACTS, "6")
+    told = child_of(repo, "contracts", "6")
     venue = "bridge.binancecoinmrest"
     same = [codes.INVERSE, codes.STATUS_CANCEL_ONLY, 100_000, 3, 1]
     assert told["instruments"] == [[f"{venue}:BTC/USD:perp", *same], [f"{venue}:BTC270326/USD:perp", *same]]
