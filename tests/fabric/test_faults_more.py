@@ -76,7 +76,7 @@ def test_f16_schema_drift_is_refused_and_counted_or_does_no_harm(name: str, drif
         state["on"] = True
         for _ in range(8):
             await play.run(0.25)
-            assert name == "kraken" or not wrong_books(play)  # its frames have no number: the next that can be read tells
+            assert not wrong_books(play)
         state["on"] = False
         await play.run(1.505)  # ends between two steps of the stage
         assert not wrong_books(play)

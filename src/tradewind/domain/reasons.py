@@ -124,6 +124,7 @@ SYMBOL_HALTED = 215
 POLLED = 216
 SNAPSHOT_DIFFERS = 217
 BOOK_DOUBTED = 218
+FRAME_REFUSED = 219
 
 SENTENCES = {
     QUOTE_PLACED: "its formula quoted {measured:.10g}; the touch on that side stood at {threshold:.10g}",
@@ -236,6 +237,7 @@ SENTENCES = {
     POLLED: "no socket is to be had: it is asked by REST, at a lower grade",
     SNAPSHOT_DIFFERS: "twice the venue's own snapshot differed in levels that had not moved",
     BOOK_DOUBTED: "the machine did not believe the book for too long",
+    FRAME_REFUSED: "a frame of it could not be read: what it changed is not known",
 }
 
 UNMEASURED = {  # the same where a row has no place for both numbers: a VERDICT says what was refused, not against what

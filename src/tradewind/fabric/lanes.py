@@ -320,6 +320,14 @@ class Lane:
             self.keeper.lose()
             self.lost(cause)
 
+    def unheard(self) -> None:
+        """A message of it came and could not be read: what it changed is nowhere. A snapshot is asked for once one can be read."""
+        if isinstance(self.keeper, BookKeeper) and self.keeper.synced:
+            wish = self.wish if self.keeper.by_request else RESUBSCRIBE
+            self.keeper.lose()
+            self.lost(why.FRAME_REFUSED)
+            self.wish = wish
+
 
 class BarLane(Lane):
     """Finished bars: their id is their end, their gap a bar's length. The first one expected ends after the first subscription."""

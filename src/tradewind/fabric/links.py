@@ -249,7 +249,23 @@ class Link:
                 if not self.rehearsing:
                     self.feed.lane_of[topic].tell(why.VENUE_REFUSED)
 
+    def _doubt(self, refused: Refused) -> None:
+        """Books that went with a refused frame. Where it does not say whose it was: all whose proof need not show the loss."""
+        if self._late:
+            self._conflate()
+        counted = getattr(self.feed.adapter, "counted", False)  # then any next frame shows it, and `_hole` acts
+        for source, lane in self.lanes.items():
+            if not isinstance(lane.keeper, BookKeeper):
+                continue
+            if lane.topic not in refused.topics if refused.topics is not None else counted or lane.keeper.chained:
+                continue
+            if self.rehearsing:
+                self._books.pop(source, None)
+            else:
+                lane.unheard()
+
     def _refuse(self, refused: Refused) -> None:
+        self._doubt(refused)
         refusals = self.feed.refusals
         reason = refused.reason if refused.reason in refusals or len(refusals) < MAX_REASONS else "others"
         refusals[reason] = refusals.get(reason, 0) + 1

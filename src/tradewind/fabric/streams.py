@@ -31,6 +31,7 @@ def _table() -> dict[tuple[int, int], int]:
         ((BACKFILLING,), why.HISTORY_MISSING, GAP),
         ((GAP,), why.GAP_ACCEPTED, SYNCED),
         ((SYNCED, STALE, BACKFILLING), why.IDS_SKIPPED, GAP),
+        ((SYNCED, STALE), why.FRAME_REFUSED, GAP),
         ((SYNCED, STALE), why.PROOF_FAILED, INVALID),
         ((SYNCED, STALE), why.BOOK_CROSSED, INVALID),
         ((SYNCED, STALE), why.SNAPSHOT_DIFFERS, INVALID),

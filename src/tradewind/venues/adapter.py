@@ -72,7 +72,7 @@ class Refused(msgspec.Struct, kw_only=True):
 
     reason: str  # repeats: without places and values
     text: bytes = b""  # its beginning
-    topic: Topic | None = None
+    topics: Sequence[Topic] | None = None  # whose data went with it; None: it does not say so clearly
 
 
 class Reading(msgspec.Struct, gc=False):

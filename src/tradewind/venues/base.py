@@ -14,6 +14,7 @@ from tradewind.domain.errors import BadData, BadUse
 from tradewind.domain.instruments import Instrument, Stream
 from tradewind.domain.rows import ROW, Rows, pack_range, rows
 from tradewind.venues.adapter import Answer, Fact, Quota, Reading, Refused, Topic
+from tradewind.venues.duplicates import refuse_duplicates
 from tradewind.venues.imported import MAX_STREAMS
 from tradewind.venues.numbers import one_unit
 from tradewind.venues.scanner import MAX_FRAME_BYTES, Layout, Scanner, Stretch
@@ -101,16 +102,37 @@ class Market:
         try:
             return self._read(frame, ts_local)
         except BadData as error:
-            return refuse(error.what, frame)
+            return refuse(error.what, frame, self.concerned(frame))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return refuse(_placeless(str(error)), frame)
+            return refuse(_placeless(str(error)), frame, self.concerned(frame))
         except RecursionError:
             return refuse("nested too deep", frame)
         except (ValueError, OverflowError, TypeError) as error:  # a frame is hostile input: whatever it provokes is its refusal
-            return refuse(f"unreadable: {type(error).__name__}", frame)
+            return refuse(f"unreadable: {type(error).__name__}", frame, self.concerned(frame))
 
     def _read(self, frame: bytes, ts_local: int) -> Reading:
         raise NotImplementedError
+
+    def concerned(self, frame: bytes) -> Sequence[Topic] | None:
+        """Whose data went with a refused frame: all of its channel where it names none of our symbols, None without a channel."""
+        try:
+            refuse_duplicates(frame)
+            channel, symbols = self._named(frame)
+        except (BadData, msgspec.MsgspecError, ValueError, RecursionError):  # what cannot even be read that far says nothing
+            return None
+        if not channel:
+            return None
+        if channel not in self.carried:
+            return ()
+        known = bool(symbols) and all(symbol in self.index for symbol in symbols)
+        return [Topic(channel, self.index[symbol]) for symbol in symbols] if known else self._all_of(channel)
+
+    def _all_of(self, channel: str) -> Sequence[Topic]:
+        return [Topic(channel, at) for at in range(len(self.instruments))]
+
+    def _named(self, frame: bytes) -> tuple[str, Sequence[str]]:
+        """(our name of a frame's channel, its symbols), read as leniently as may be; "" for a channel nobody can tell."""
+        return "", ()
 
     def exponents(self, instrument: int) -> tuple[int, int]:
         """(price, quantity)."""
@@ -122,8 +144,8 @@ class Market:
         return Quota(retry_after_ns=retry_after(answer), banned=answer.status == BANNED)
 
 
-def refuse(reason: str, frame: bytes, topic: Topic | None = None) -> Reading:
-    return Reading(NO_ROWS, refused=[Refused(reason=reason[:SHOWN_BYTES], text=bytes(frame[:SHOWN_BYTES]), topic=topic)])
+def refuse(reason: str, frame: bytes, topics: Sequence[Topic] | None = None) -> Reading:
+    return Reading(NO_ROWS, refused=[Refused(reason=reason[:SHOWN_BYTES], text=bytes(frame[:SHOWN_BYTES]), topics=topics)])
 
 
 def _placeless(text: str) -> str:

@@ -85,6 +85,11 @@ class BookKeeper:
         """Messages that wait for a snapshot."""
         return len(self._held)
 
+    @property
+    def chained(self) -> bool:
+        """Whether its next message shows that one was left out, whatever level that changed. A checksum covers the best ten."""
+        return int(self._state[rimbook.S_PROOF]) == codes.PROOF_CHAIN
+
     def take(self, rows: Rows) -> tuple[Verdict, Rows]:
         """PASS for what follows. A frame with several messages is judged as one: the first that fails decides."""
         code = self._take(rows, self._state, self._levels)

@@ -21,6 +21,11 @@ from tradewind.venues.numbers import one_unit, rounded_unit
 from tradewind.venues.scanner import Layout, Scanner
 
 TRADE_STREAM = {False: "trade", True: "aggTrade"}
+TOPIC_OF = {
+    "depth": fabric.DEPTH, "depthUpdate": fabric.DEPTH, "bookTicker": fabric.QUOTE, "trade": fabric.TRADE,
+    "aggTrade": fabric.TRADE, "kline": fabric.BAR, "markPrice": fabric.MARK, "markPriceUpdate": fabric.MARK,
+    "forceOrder": fabric.LIQUIDATION,
+}  # fmt: skip
 RATE_EXPONENT = 9  # funding rates are kept in 1e-9
 HISTORY_LIMIT = 1_000
 PUBLIC_CHANNELS = (fabric.DEPTH, fabric.QUOTE)  # USD-M serves these and all others from different addresses
@@ -100,6 +105,10 @@ class BinanceAdapter(base.Market):
         if isinstance(heard, stream.Kline):
             return Reading(self._bar(heard, ts_local))
         return Reading(NO_ROWS, [_notice(heard)])
+
+    def _named(self, frame: bytes) -> tuple[str, Sequence[str]]:
+        channel, symbols = stream.names(frame)
+        return TOPIC_OF.get(channel, channel), symbols
 
     def _at(self, symbol: str, channel: str, ts_venue: int, ts_local: int) -> At:
         instrument = self.known(symbol)

@@ -113,6 +113,12 @@ class _Envelope(Struct, gc=False):
     error: msgspec.Raw | UnsetType = UNSET
 
 
+class _Named(Struct, gc=False):
+    stream: str = ""
+    kind: str = field(name="e", default="")
+    symbol: str = field(name="s", default="")
+
+
 class _Kind(Struct, gc=False):
     kind: str = field(name="e", default="bookTicker")
 
@@ -130,6 +136,18 @@ _BY_KIND: dict[str, msgspec.json.Decoder[Any]] = {
 }
 _OF_CHANNEL = {"depth": "depthUpdate", "markPrice": "markPriceUpdate", "!serverShutdown": "serverShutdown"}
 _REPLY = msgspec.json.Decoder(Reply)
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def names(text: bytes) -> tuple[str, list[str]]:
+    """(stream or kind, symbols) of a frame whatever else it holds. Raises what msgspec raises."""
+    named = _NAMED.decode(text)
+    symbol, _, channel = named.stream.partition("@")
+    if channel:
+        return channel.partition("@")[0].partition("_")[0], [symbol.upper()]
+    return named.stream or named.kind, [named.symbol] if named.symbol else []
 
 
 def hear(text: bytes) -> Heard | str:

@@ -38,6 +38,7 @@ PROVEN = {
 """What ccxt proves books of a venue by: a proof that fails ends the wire. Those of all others, OKX's too, it takes as they come."""
 PAYOFFS = {"spot": codes.SPOT, "linear": codes.LINEAR, "inverse": codes.INVERSE}
 ASKED = (fabric.OPEN_INTEREST, fabric.MARK, fabric.FUNDING)  # channels that come by request alone
+TOPIC_OF = {"book": fabric.DEPTH, "best": fabric.QUOTE, "trades": fabric.TRADE, "bars": fabric.BAR}
 RATE_EXPONENT = 9
 NEAR = 5  # names that are told where one is unknown
 _OURS = Document("our own choice", "2026-11-22")
@@ -113,6 +114,10 @@ class BridgeAdapter(base.Market):
             at = self._at(instrument, fabric.TRADE, 0, ts_local)
             return Reading(_trades(heard.trades, at, exponents, codes.WHOLE))
         return Reading(_bars(heard, self._at(instrument, fabric.BAR, 0, ts_local), exponents, codes.NEVER))
+
+    def _named(self, frame: bytes) -> tuple[str, Sequence[str]]:
+        tag, symbol = wire.names(frame)
+        return TOPIC_OF.get(tag, tag), [symbol]
 
     def _at(self, instrument: int, channel: str, ts_ms: int, ts_local: int) -> At:
         return At(self.source(instrument, channel), instrument, ts_ms * codes.MILLISECOND, ts_local)

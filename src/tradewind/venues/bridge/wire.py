@@ -123,6 +123,18 @@ class Time(msgspec.Struct):
     now: int
 
 
+class _Named(msgspec.Struct):
+    c: str
+    symbol: str = ""
+
+
+def names(text: bytes) -> tuple[str, str]:
+    """(tag, symbol) of a frame whatever else it holds. Raises what msgspec raises."""
+    named = _NAMED.decode(text)
+    return named.c, named.symbol
+
+
+_NAMED = msgspec.json.Decoder(_Named)
 FRAME = msgspec.json.Decoder(Book | Best | Deals | Candles | Word)
 WISH = msgspec.json.Decoder(Wish)
 LISTED = msgspec.json.Decoder(list[Listed])

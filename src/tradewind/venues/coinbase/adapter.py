@@ -93,6 +93,10 @@ class CoinbaseAdapter(base.Market):
             reading.notices = [Notice(code="status", text=heard.channel)]
         return reading
 
+    def _named(self, frame: bytes) -> tuple[str, Sequence[str]]:
+        channel, symbols = wire.names(frame)
+        return TOPIC_OF.get(channel, channel), symbols
+
     def _subscribed(self, products: dict[str, list[str]]) -> list[Notice]:
         """All that is subscribed now, told after every request."""
         return [

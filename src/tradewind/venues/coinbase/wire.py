@@ -128,6 +128,36 @@ _BY_CHANNEL: dict[str, msgspec.json.Decoder[Any]] = {
 }
 
 
+class _Item(Struct, gc=False):
+    product_id: str
+
+
+class _Event(Struct, gc=False):
+    product_id: str | None = None
+    trades: list[_Item] = []
+    tickers: list[_Item] = []
+    candles: list[_Item] = []
+
+    @property
+    def names(self) -> list[str]:
+        """Of the event itself, or of what it lists."""
+        listed = [*self.trades, *self.tickers, *self.candles]
+        return [self.product_id] if self.product_id is not None else [one.product_id for one in listed]
+
+
+_EVENTS = msgspec.json.Decoder(list[_Event])
+
+
+def names(text: bytes) -> tuple[str, list[str]]:
+    """(channel, products) of a frame whatever else it holds; none where they cannot be read. Raises what msgspec raises."""
+    head = _HEAD.decode(text)
+    try:
+        named = [event.names for event in _EVENTS.decode(head.events)]
+        return head.channel, [name for part in named for name in part] if all(named) else []
+    except msgspec.MsgspecError:
+        return head.channel, []
+
+
 def hear(text: bytes) -> Frame | Problem:
     """The message of a frame. Raises BadData (or what msgspec raises) where it is none of Coinbase's."""
     head = _HEAD.decode(text)

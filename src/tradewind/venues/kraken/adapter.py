@@ -88,6 +88,10 @@ class KrakenAdapter(base.Market):
         text = heard.data[0].system if heard.channel == "status" and heard.data else heard.channel
         return Reading(NO_ROWS, [Notice(code="heartbeat" if heard.channel == "heartbeat" else "status", text=text[:120])])
 
+    def _named(self, frame: bytes) -> tuple[str, Sequence[str]]:
+        channel, symbols = stream.names(frame)
+        return TOPIC_OF.get(channel, channel), symbols
+
     def _reply(self, reply: Reply) -> Notice:
         channel, at = TOPIC_OF.get(reply.result.channel), self.index.get(reply.result.symbol or reply.symbol)
         topic = Topic(channel, at) if channel is not None and at is not None else None

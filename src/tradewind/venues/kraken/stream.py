@@ -109,6 +109,10 @@ class _Head(Struct, gc=False):
     data: Raw = Raw(b"[]")
 
 
+class _Named(Struct, gc=False):
+    symbol: str
+
+
 _HEAD, _REPLY = msgspec.json.Decoder(_Head), msgspec.json.Decoder(Reply)
 _BY_CHANNEL: dict[str, msgspec.json.Decoder[Any]] = {
     "book": msgspec.json.Decoder(list[BookData]),
@@ -118,6 +122,18 @@ _BY_CHANNEL: dict[str, msgspec.json.Decoder[Any]] = {
     "instrument": msgspec.json.Decoder(Reference),
     "status": msgspec.json.Decoder(list[StatusData]),
 }
+
+
+_NAMED = msgspec.json.Decoder(list[_Named])
+
+
+def names(text: bytes) -> tuple[str, list[str]]:
+    """(channel, symbols) of a frame whatever else it holds; none where the symbols cannot be read. Raises what msgspec raises."""
+    head = _HEAD.decode(text)
+    try:
+        return head.channel or head.method, [one.symbol for one in _NAMED.decode(head.data)]
+    except msgspec.MsgspecError:
+        return head.channel or head.method, []
 
 
 def words(raw: Raw) -> str:
