@@ -140,6 +140,35 @@ def test_a_strategy_that_never_answers_is_told_and_ended(
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+SOME_LOOP = """
+class Mine:
+    wakes = ("bar", "1m")
+    parameters = {"size": 1.0}
+
+    def on_bar(self, bar, market):
+        while self.parameters["size"] == 3.0:
+            pass
+        return market.target(1.0)
+"""
+
+
+def test_a_combination_of_a_sweep_that_never_answers_is_named(
+    run: Callable[..., Any], bars: Path, nobody_else_uses_alarms: None
+) -> None:
+    Path("mine.py").write_text(SOME_LOOP)
+    Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')
+    told = run(
+        "sweep", "--config", "mine.toml", "--tape", str(bars), "--grid", "mine.size=1,3,5", "--json",
+        "--set", "run.answer_limit_ns=400ms",
+    )  # fmt: skip
+    error = told.data["error"]
+    assert told.code == error["code"] == 1
+    assert error["what"] == "Mine failed: Overdue: no answer within 0.4 s (run.answer_limit_ns)"
+    assert error["where"].startswith("combination mine.size=3, ") and "the 1m bar of binance:" in error["where"]
+    assert "mine.size=3" in error["todo"]
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
 def test_a_strategy_that_answers_in_time_is_left_alone(run: Callable[..., Any], bars: Path, nobody_else_uses_alarms: None) -> None:
     """Many quick answers are no long one, and slow ones change no digest."""
     Path("mine.toml").write_text('[strategies.mine]\nkind = "python:mine.py"\n')

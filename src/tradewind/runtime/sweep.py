@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from tradewind.domain import codes
-from tradewind.domain.errors import BadData, BadUse, MachineFault
+from tradewind.domain.errors import BadData, BadUse, MachineFault, StrategyFault
 from tradewind.domain.reasons import sentence
 from tradewind.domain.rows import Rows, rows
 from tradewind.engine.compose import Machine, is_plain, straight
@@ -36,6 +36,7 @@ from . import crowd, trials
 from .config import Loaded
 from .crowd import Crowd
 from .options import SweepOptions
+from .overdue import watched
 from .planning import SIZING, Plan, declared, first_row_ts, plan
 from .seats import word_of
 from .session import Session
@@ -277,7 +278,8 @@ def sweep(options: SweepOptions, loaded: Loaded, *, say: Say = lambda text: None
     say(f"machine {machine.hash}: {len(grid)} points over {tape.rows:,} rows, {how}")
     start = time.perf_counter()
     if made.seats:
-        points = [_seated(machine, made, tape, point) for point in grid]
+        with watched(say, loaded.config.run.answer_limit_ns):
+            points = [_told_apart(machine, made, tape, point) for point in grid]
     else:
         points = sweep_machine(machine, made.setup, list(tape.segments()), grid, threads=threads, names=made.names)
     seconds = time.perf_counter() - start
@@ -302,6 +304,16 @@ def _on_capital(point: Outcome, capital: float) -> Outcome:
     """The outcome on what was given, which is the first peak too: the first stretch may have lost some of it."""
     gain = point.equity / capital - 1.0
     return msgspec.structs.replace(point, gain=gain, drawdown=max(point.drawdown, -gain))
+
+
+def _told_apart(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
+    """`_seated`; a strategy that fails, or never answers, is told with the combination at which it does."""
+    try:
+        return _seated(machine, made, tape, point)
+    except StrategyFault as error:
+        combination = " ".join(f"{key}={value:g}" for key, value in point.items())
+        error.todo = f"mend the strategy, or leave out {combination}; no point of this sweep was kept"
+        raise error.at(f"combination {combination}") from None
 
 
 def _seated(machine: Machine, made: Plan, tape: Tape, point: Point) -> Outcome:
