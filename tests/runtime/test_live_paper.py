@@ -140,6 +140,10 @@ def test_a_live_run_is_taken_up_and_still_is_its_recording(live: tuple[Path, Res
     tape = Recording(out / "paper")
     assert over(out / "paper", tmp_path).digest == went_on.digest
     rows = np.concatenate(list(tape.segments()))
+    at = int(np.searchsorted(rows["ts_local"], ends.last_ts, "right"))
+    down = rows[at : at + len(before)]
+    assert set(zip(down["kind"].tolist(), down["ref"].tolist(), strict=True)) == {(codes.STREAM, reasons.DISCONNECTED)}
+    assert down["ts_local"][-1] - ends.last_ts < codes.MILLISECOND < rows["ts_local"][at + len(before)] - ends.last_ts
     trades = rows[(rows["kind"] == codes.TRADE)]
     for source, last in before.items():
         mine = trades["ref"][trades["source"] == source]

@@ -162,17 +162,17 @@ class Ends:
         return found
 
 
-def go_on(fabric: Fabric, streams: Sequence[Stream], ends: Ends, *, since_end: bool = False) -> None:
+def go_on(fabric: Fabric, streams: Sequence[Stream], ends: Ends) -> None:
     """Lets a fabric go on where an earlier life ended. Raises BadUse where that one numbered other streams.
 
-    since_end: its streams are told to be down from that moment on, else from now on.
+    Its streams are told to be down from its last row on: what a machine does as time passes it does knowing that nobody listened.
     """
     if list(streams) != list(fabric.streams):
         raise BadUse(
             "it was begun by a release that numbered other streams", where="--out", expected="the streams it has",
             todo="begin a new one; what lies there stays readable",
         )  # fmt: skip
-    fabric.resume(ends.by_stream(), ends.last_ts if since_end else 0)
+    fabric.resume(ends.by_stream(), ends.last_ts)
 
 
 def first_prices(rows: Rows, fabric: Fabric) -> dict[str, float]:

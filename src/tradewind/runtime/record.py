@@ -82,7 +82,7 @@ async def _record(choice: Choice, out: Path, duration_ns: int | None, show: tupl
             if earlier:
                 live.last_ts = ends.last_ts
                 _opened_with(opening, earlier)
-                go_on(fabric, earlier.manifest.streams, ends, since_end=True)  # no machine lives through the gap
+                go_on(fabric, earlier.manifest.streams, ends)
             note()
             began = fabric.outside.time.now()
             await stream(what, live, duration_ns, look)
