@@ -214,7 +214,8 @@ SIGNAL = np.dtype(
         ("per_deviation", f8), ("book", f8), ("tape", f8), ("micro", f8), ("trend", f8),
     ]
 )  # fmt: skip
-# bin: of the calibration its strength falls into; book, tape, micro, trend: what each input carried of the score
+# bin: of the calibration its strength falls into; per_deviation: what turns a price's distance into deviations of one horizon,
+# 0 while there is none; book, tape, micro, trend: what each input carried of the score
 CALIBRATION = np.dtype([("hits", i8), ("n_seen", i8), ("sum_score", f8), ("rate", f8)])  # rate: hits of seen, shrunk to one half
 PENDING = np.dtype([("due", i8), ("price2", i8), ("score", f8), ("bin", i8)])
 PEGS = np.dtype([("n_off_par", i8)])  # how many stablecoins stand too far off their peg

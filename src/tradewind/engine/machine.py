@@ -135,6 +135,7 @@ def on_touch(s: Any, i: int, out: Any) -> None:
 
 @compiled
 def on_good_touch(s: Any, i: int, out: Any) -> None:
+    """A touch that is believed: features and the signal's deviation first, then the strategies that listen to touches."""
     features.on_quote(s, i)
     signals.renew_deviation(s, i)
     if strategies.HEARS_TOUCH:
