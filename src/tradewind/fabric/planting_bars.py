@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tradewind.domain import codes
 from tradewind.domain.rows import Rows, pack_range
 
-from .planting import Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting_edit import Edit, Place, Planted, Planter, other_symbol, scaled, size
 from .planting_peers import HARD_SHARE, HIGH, LOW
 
 HALF = (1 << 31) - 1

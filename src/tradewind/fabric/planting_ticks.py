@@ -20,7 +20,7 @@ from tradewind.domain.instruments import Stream
 from tradewind.domain.rows import Rows, pack_range, rows
 
 from .faultlabels import KINDS
-from .planting import HARD_NS, Edit, Place, Planted, Planter, other_symbol, scaled, size
+from .planting_edit import HARD_NS, Edit, Place, Planted, Planter, other_symbol, scaled, size
 from .planting_peers import HARD_SHARE
 
 STEP_NS = codes.SECOND // 4
