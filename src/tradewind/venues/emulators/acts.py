@@ -26,14 +26,14 @@ class Director:
     """Plays a script of faults."""
 
     def __init__(self, stage: Stage, venues: Mapping[str, Venue]) -> None:
-        self._stage, self._venues = stage, venues
+        self.stage, self.venues = stage, venues
         self._made = 0
 
     def add(self, faults: Sequence[Fault]) -> list[int]:
         """Puts faults on the line of time, from now on; gives their numbers."""
         numbers = []
         for fault in faults:
-            if fault.kind in NEEDS_FLOW and not isinstance(self._stage.flow, Flow):
+            if fault.kind in NEEDS_FLOW and not isinstance(self.stage.flow, Flow):
                 raise BadUse(
                     f"{fault.kind} bends a flow, and this is a recording", where="faults", expected="a kind that needs no flow",
                     todo="leave it out, or leave the recording out",
@@ -43,41 +43,41 @@ class Director:
             numbers.append(number)
             if fault.count is None and fault.kind in ONCE:
                 fault = msgspec.structs.replace(fault, count=1)
-            begin_ns = self._stage.now_ns + round(fault.at_s * SECOND_NS)
+            begin_ns = self.stage.now_ns + round(fault.at_s * SECOND_NS)
             if fault.at_s > 0:
-                self._stage.at(begin_ns, partial(self._begin, number, fault))
+                self.stage.at(begin_ns, partial(self._begin, number, fault))
             else:
-                self._begin(number, fault, self._stage.now_ns)
+                self._begin(number, fault, self.stage.now_ns)
         return numbers
 
     def clear(self, number: int) -> None:
         """Ends a fault before its time."""
-        for venue in self._venues.values():
+        for venue in self.venues.values():
             running = venue.faults.finish(number)
             if running is not None:
-                _end(venue, self._stage.flow, running)
+                _end(venue, self.stage.flow, running)
 
     def active(self) -> list[dict[str, Any]]:
         """What is on: number, fault, how often it fired."""
         return [
             {"number": number, "fired": running.fired, **msgspec.to_builtins(running.fault)}
-            for venue in self._venues.values()
+            for venue in self.venues.values()
             for number, running in venue.faults.running.items()
         ]
 
     def _begin(self, number: int, fault: Fault, ts_ns: int) -> None:
-        venues = [self._venues[fault.venue]] if fault.venue in self._venues else list(self._venues.values())
+        venues = [self.venues[fault.venue]] if fault.venue in self.venues else list(self.venues.values())
         if fault.kind == "shock":
             over_ns = round(float(fault.param("over_s")) * SECOND_NS)
-            if not isinstance(self._stage.flow, Flow):
+            if not isinstance(self.stage.flow, Flow):
                 return
-            self._stage.flow.assets.shock(str(fault.param("asset")), float(fault.param("share")), over_ns)
+            self.stage.flow.assets.shock(str(fault.param("asset")), float(fault.param("share")), over_ns)
             return
         for venue in venues:
             running = venue.faults.begin(number, fault, ts_ns)
-            _start(venue, self._stage, running)
+            _start(venue, self.stage, running)
         if fault.for_s is not None:
-            self._stage.at(ts_ns + round(fault.for_s * SECOND_NS), lambda _: self.clear(number))
+            self.stage.at(ts_ns + round(fault.for_s * SECOND_NS), lambda _: self.clear(number))
 
 
 def _crowds(venue: Venue, flow: Source, fault: Fault) -> list[Crowd]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from .script import KINDS, read
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .sandbox import Sandbox
+    from .acts import Director
 
 ROOT = "/sandbox"
 
@@ -23,8 +24,10 @@ ROOT = "/sandbox"
 class Control:
     """Answers under /sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(
+        self, director: Director, addresses: Callable[[], Any], advance: Callable[[float], Awaitable[None]] | None
+    ) -> None:
+        self._director, self._stage, self._addresses, self._forward = director, director.stage, addresses, advance
         self._runner: web.AppRunner | None = None
         self.address = ""
 
@@ -51,38 +54,37 @@ class Control:
             await self._runner.cleanup()
 
     async def _state(self, _request: web.Request) -> web.Response:
-        made = self._sandbox
         venues = {
             name: {"clients": len(venue.sessions), "frames_out": venue.frames_out, "requests": len(venue.requests),
                    "connects": len(venue.connections), "fired": venue.faults.fired}
-            for name, venue in made.venues.items()
+            for name, venue in self._director.venues.items()
         }  # fmt: skip
-        return _json({"now_ns": made.stage.now_ns, "addresses": made.addresses, "venues": venues})
+        return _json({"now_ns": self._stage.now_ns, "addresses": self._addresses(), "venues": venues})
 
     async def _list(self, _request: web.Request) -> web.Response:
-        return _json({"faults": self._sandbox.director.active()})
+        return _json({"faults": self._director.active()})
 
     async def _kinds(self, _request: web.Request) -> web.Response:
         return _json({name: {"doc": kind.doc, "params": kind.params} for name, kind in KINDS.items()})
 
     async def _add(self, request: web.Request) -> web.Response:
         try:
-            faults = read(json.loads(await request.text()), list(self._sandbox.venues), "the request")
+            faults = read(json.loads(await request.text()), list(self._director.venues), "the request")
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         except TradewindError as error:
             return _json({"error": str(error)}, 400)
-        return _json({"numbers": self._sandbox.director.add(faults)})
+        return _json({"numbers": self._director.add(faults)})
 
     async def _clear(self, request: web.Request) -> web.Response:
         number = request.match_info["number"]
         if number.isdigit():
-            self._sandbox.director.clear(int(number))
-        return _json({"faults": self._sandbox.director.active()})
+            self._director.clear(int(number))
+        return _json({"faults": self._director.active()})
 
     async def _truth(self, request: web.Request) -> web.Response:
         venue, symbol = request.match_info["venue"], request.query.get("symbol", "")
-        market = self._sandbox.flow.markets.get(venue, {}).get(symbol)
+        market = self._stage.flow.markets.get(venue, {}).get(symbol)
         if market is None:
             return _json({"error": f"no {symbol!r} on {venue!r}"}, 404)
         listing = market.listing
@@ -93,10 +95,10 @@ class Control:
         })  # fmt: skip
 
     async def _advance(self, request: web.Request) -> web.Response:
-        if not self._sandbox.setting.by_hand:
+        if self._forward is None:
             return _json({"error": "time passes by itself here"}, 409)
-        await self._sandbox.advance(float(request.query.get("seconds", "1")))
-        return _json({"now_ns": self._sandbox.stage.now_ns})
+        await self._forward(float(request.query.get("seconds", "1")))
+        return _json({"now_ns": self._stage.now_ns})
 
 
 def _json(data: Any, status: int = 200) -> web.Response:

@@ -7,17 +7,23 @@ A venue asks here wherever it could misbehave; with nothing on, every answer is 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from . import mangle
 from .book import ASK, BID, Book, Market
 from .clock import SECOND_NS
 from .script import DATA, Fault
+from .stage import Stage
 
-if TYPE_CHECKING:
-    from .venue import Frame, Reply, Session, Venue
 
+class Bodied(Protocol):
+    """What of a reply a fault can spoil."""
+
+    body: str
+
+
+R = TypeVar("R", bound=Bodied)
 Levels = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 """(price, size) of bids and of asks."""
 
@@ -27,6 +33,9 @@ class Raw:
 
     def __init__(self, payload: bytes, *, text: bool = True, bytes_per_s: float = 0.0) -> None:
         self.payload, self.text, self.bytes_per_s = payload, text, bytes_per_s
+
+
+Frame = str | bytes | Raw
 
 
 class Running:
@@ -47,11 +56,11 @@ class Faults:
         self.running: dict[int, Running] = {}
         self.fired: dict[str, int] = {}  # how often each kind did something
         self._ended: list[Running] = []  # still to be made good in the books
-        self._held: dict[
-            tuple[int, str], tuple[int, Frame]
-        ] = {}  # by session and channel: how many go before, and what is kept back
+        # By session and channel: how many go before, and what is kept back.
+        self._held: dict[tuple[int, str], tuple[int, Frame]] = {}
         self.chance = random.Random(f"{seed}/faults")
-        self.venue: Venue | None = None
+        self.stage: Stage | None = None
+        self.markets: Mapping[str, Market] = {}
 
     def begin(self, number: int, fault: Fault, now_ns: int) -> Running:
         """Turns a fault on."""
@@ -92,8 +101,8 @@ class Faults:
 
     # Frames -----------------------------------------------------------------------------------------------------------
 
-    def frames(self, session: Session, channel: str, symbol: str, text: str) -> Sequence[Frame]:
-        """What goes out instead of a frame."""
+    def frames(self, session: int, channel: str, symbol: str, text: str) -> Sequence[Frame]:
+        """What goes out instead of a frame of a session, which is known by its number."""
         if not self.running and not self._held:
             return (text,)
         if self._fires("maintenance", channel) or self._fires("silent", channel, symbol) or self._fires("drop", channel, symbol):
@@ -115,9 +124,9 @@ class Faults:
         fault = self._fires("drip", channel, symbol)
         return Raw(text.encode(), bytes_per_s=float(fault.param("bytes_per_s"))) if fault is not None else text
 
-    def _reordered(self, session: Session, channel: str, symbol: str, out: list[Frame]) -> list[Frame]:
+    def _reordered(self, session: int, channel: str, symbol: str, out: list[Frame]) -> list[Frame]:
         """Keeps one frame of a channel back at a time, until enough others of it have gone before."""
-        key = (session.number, channel)
+        key = (session, channel)
         if key in self._held:
             left, frame = self._held.pop(key)
             if left <= 1:
@@ -187,7 +196,7 @@ class Faults:
         fault = self._fires("stale_snapshot", "depth", market.listing.symbol)
         if fault is None:
             return market.book, market.number
-        until_ns = (self.venue.stage.now_ns if self.venue else 0) - round(float(fault.param("age_s")) * SECOND_NS)
+        until_ns = (self.stage.now_ns if self.stage else 0) - round(float(fault.param("age_s")) * SECOND_NS)
         later = sum(1 for change in market.changes if change.ts_ns > until_ns)
         return market.book_at_time(until_ns), market.number - later
 
@@ -201,7 +210,7 @@ class Faults:
                 return kind, self.use(running).fault
         return None
 
-    def after(self, path: str, reply: Reply) -> Reply:
+    def after(self, path: str, reply: R) -> R:
         """The reply as it goes out."""
         if self.running:
             spoilt = self._spoilt("rest", "", reply.body)
@@ -228,9 +237,9 @@ class Faults:
         if self._fires("ack_silent", channel, symbol):
             return ""
         fault = self._fires("ack_wrong", channel, symbol)
-        if fault is None or self.venue is None:
+        if fault is None or self.stage is None:
             return symbol
-        others = [name for name in self.venue.markets if name != symbol]
+        others = [name for name in self.markets if name != symbol]
         return str(fault.param("gives")) or (others[0] if others else symbol)
 
     def skew_ns(self, ts_ns: int) -> int:

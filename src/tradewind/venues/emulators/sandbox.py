@@ -72,7 +72,7 @@ class Sandbox:
         self.venues: dict[str, Venue] = {name: kind_of(name)(self.stage, Faults(seed), seed) for name in venues}
         self.servers = {name: Server(venue, self.setting.host) for name, venue in self.venues.items()}
         self.director = Director(self.stage, self.venues)
-        self._control = Control(self)
+        self._control = Control(self.director, lambda: self.addresses, self.advance if self.setting.by_hand else None)
         self._pump: asyncio.Task[None] | None = None
         self.stage.run_until(start_ns)
         self.director.add([checked(fault, venues, "faults") for fault in faults])

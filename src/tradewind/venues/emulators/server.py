@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .faults import Raw
-from .venue import GOING_AWAY, NO_ROOM, Frame, Session, Venue
+from .faults import Frame, Raw
+from .venue import GOING_AWAY, NO_ROOM, Session, Venue
 
 if TYPE_CHECKING:
     from aiohttp import web

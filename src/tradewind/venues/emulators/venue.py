@@ -10,7 +10,7 @@ import msgspec
 
 from .book import Market
 from .clock import SECOND_NS
-from .faults import Faults, Raw
+from .faults import Faults, Frame
 from .flow import Happening
 from .history import History
 from .limits import Rolling
@@ -18,7 +18,6 @@ from .listings import Listing
 from .script import Fault
 from .stage import Stage
 
-Frame = str | bytes | Raw
 NO_ROOM, POLICY, GOING_AWAY = 1009, 1008, 1001  # RFC 6455, 7.4.1
 
 
@@ -70,7 +69,7 @@ class Venue:
         self.markets: dict[str, Market] = stage.flow.markets[self.name]
         self.histories = {symbol: History(market, seed, stage.now_ns) for symbol, market in self.markets.items()}
         self.sessions: dict[int, Session] = {}
-        faults.venue = self
+        faults.stage, faults.markets = stage, self.markets
         self.frames_out = 0
         self.requests: list[tuple[int, str]] = []  # (time, path) of everything asked by REST
         self.connections: list[int] = []  # times of all attempts to connect
@@ -166,7 +165,7 @@ class Venue:
 
     def emit(self, session: Session, channel: str, symbol: str, text: str) -> None:
         """Sends a frame, through the faults."""
-        for frame in self.faults.frames(session, channel, symbol, text):
+        for frame in self.faults.frames(session.number, channel, symbol, text):
             self.frames_out += 1
             session.sent_ns = self.stage.now_ns
             session.send(frame)
