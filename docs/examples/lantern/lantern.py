@@ -11,10 +11,9 @@ from tradewind.domain.errors import BadData
 from tradewind.domain.instruments import Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues import base
-from tradewind.venues.adapter import DEPTH, QUOTE, TRADE, Answer, Ask, Notice, Page, Reading, Topic
+from tradewind.venues.adapter import DEPTH, QUOTE, TRADE, Answer, Ask, Notice, Page, Reading, Samples, Topic
 from tradewind.venues.base import NO_ROWS, At
 from tradewind.venues.facts import Document
-from tradewind.venues.plugins import Samples
 
 DOC = Document("docs/plugins.md, A venue", "2026-11-22")
 

@@ -309,7 +309,7 @@ def adopted(name: str, adapter: Any) -> Subject:
         raise BadUse(
             "it has no examples to be checked by",
             where=f"venue:{name}",
-            expected="a method samples() that gives venues.plugins.Samples",
+            expected="a method samples() that gives venues.adapter.Samples",
         )
     given = samples()
     adapter.adopt(given.instruments)

@@ -99,6 +99,13 @@ class Page(msgspec.Struct):
     next: Ask | None = None
 
 
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter's optional method `samples()` gives, so that it can be checked without its venue."""
+
+    instruments: Sequence[Instrument]
+    frames: Sequence[bytes]  # as the venue sends them, of those instruments; at least one of every channel it streams
+
+
 class MarketAdapter(Protocol):
     """A venue's public side. Methods raise BadData for an answer that cannot be read; `read` never raises."""
 

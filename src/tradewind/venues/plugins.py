@@ -7,16 +7,14 @@ arguments and gives a `MarketAdapter`. Nobody replaces a venue of ours by name. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-import msgspec
-
 from tradewind.domain.errors import BadUse, did_you_mean
-from tradewind.domain.instruments import Instrument
 from tradewind.venues.adapter import MarketAdapter
+from tradewind.venues.bridge import BRIDGE
 
 BUILT_IN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "binance": ("tradewind.venues.binance.adapter:BinanceAdapter", ("binance",)),
@@ -25,7 +23,6 @@ BUILT_IN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "coinbase": ("tradewind.venues.coinbase.adapter:CoinbaseAdapter", ()),
 }
 """Our own: what makes the adapter, and its arguments."""
-BRIDGE = "bridge"
 
 
 def canonical(venue: str) -> str:
@@ -45,13 +42,6 @@ def bridged(venue: str) -> str:
     """ccxt's id of a venue that comes through the bridge; "" of any other."""
     venue = canonical(venue)
     return venue[len(BRIDGE) + 1 :] if venue.startswith(f"{BRIDGE}.") else ""
-
-
-class Samples(msgspec.Struct, frozen=True, kw_only=True):
-    """What an adapter's optional method `samples()` gives, so that it can be checked without its venue."""
-
-    instruments: Sequence[Instrument]
-    frames: Sequence[bytes]  # as the venue sends them, of those instruments; at least one of every channel it streams
 
 
 def installed() -> dict[str, EntryPoint]:

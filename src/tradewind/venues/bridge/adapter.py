@@ -17,13 +17,12 @@ from tradewind.domain.instruments import MONEY_EXPONENT, Instrument
 from tradewind.domain.rows import Rows
 from tradewind.venues import adapter as fabric
 from tradewind.venues import base
-from tradewind.venues.adapter import Answer, Ask, Notice, Reading, Topic
+from tradewind.venues.adapter import Answer, Ask, Notice, Reading, Samples, Topic
 from tradewind.venues.adapter import Page as History
 from tradewind.venues.base import NO_ROWS, At
-from tradewind.venues.bridge import wire
+from tradewind.venues.bridge import BRIDGE, wire
 from tradewind.venues.facts import Document
 from tradewind.venues.numbers import decimals_of, one_unit, rounded_unit
-from tradewind.venues.plugins import BRIDGE, Samples
 
 GRADE_CAP = codes.GRADE_C
 FINER = 3  # decimals beyond the venue's step: what rests from the days of a finer step stays in the book
