@@ -34,7 +34,7 @@ from ..kernel.meaning import Meaning
 PACKAGE = Path(__file__).resolve().parent.parent
 FLOOR = ("domain", "kernel", "market", "analytics", "strategy", "risk", "execution", "portfolio", "simulation", "engine")
 PAGES = ("machine.py", "account.py", "settings.py", "drive.py", "many.py", "fold.py")
-HOW = ("jit.py", "lighter.py", "pipeline.py", "sharing.py", "tagged.py")  # how, not what: only the build depends on them
+HOW = ("jit.py", "pipeline.py", "sharing.py", "tagged.py")  # how, not what: only the build depends on them
 FEATURE_HOOKS = {"on_quote": "s, i", "on_trade": "s, row", "on_bar": "s, i, f", "on_decision": "s, i"}
 STRATEGY_HOOKS = {
     "on_timer": ("s, k, i, out", "s, {k}, i", True),

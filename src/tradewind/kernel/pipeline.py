@@ -21,7 +21,6 @@ from numba.core.types.misc import unliteral
 from numba.np import arrayobj
 
 from . import stages
-from .lighter import lighter
 from .tagged import TaggedLower
 
 NARROW = (types.int8, types.int16, types.int32)
@@ -210,5 +209,4 @@ class EntryCompiler(RoomCompiler):
     def compile_extra(self, func: Any) -> Any:
         """Compiles an entry point, and says so first."""
         stages.begin(func)
-        with lighter():
-            return super().compile_extra(func)
+        return super().compile_extra(func)
