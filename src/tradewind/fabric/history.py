@@ -78,7 +78,7 @@ async def _trades(feed: Feed, lane: Lane) -> tuple[Rows, bool]:
         since = missing[0] - 1 if missing else last
         found = await _pages(feed, lane, since, missing[1] if missing else codes.NEVER)
         if missing is None:
-            return found, True
+            return found, not lane.anew  # how far a new count had come before its first trade here, nobody knows
         inside = found[(found["ref"] >= missing[0]) & (found["ref"] <= missing[1])]
         if len(inside) == missing[1] - missing[0] + 1:
             return found, True
@@ -105,11 +105,37 @@ async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
             break
         ask = page.next
     found = np.concatenate(parts) if parts else rows(0)
-    if until == codes.NEVER and len(found) and lane.renumbered(found):
-        anew = distinct(found[found["ts_venue"] > lane.last_ts])
-        anew["marks"][0] |= codes.RESYNC
-        return anew
+    if until == codes.NEVER and lane.anew:
+        return distinct(found[(found["ts_venue"] > lane.last_ts) & (found["ref"] <= lane.first_waiting)])
+    if until == codes.NEVER:
+        if not (found["ref"] > since).any():
+            found = await _newest(feed, lane, since, found)
+        if len(found) and lane.renumbered(found):
+            return _both_counts(lane, since, found)
     return distinct(found[found["ref"] > since])
+
+
+def _both_counts(lane: Lane, since: int, found: Rows) -> Rows:
+    """The new count's trades, in a history where a venue begins to count anew; what the old one still had is told before."""
+    found = found[found["ts_venue"] > lane.last_ts]
+    begins = found["ts_venue"][found["ref"] <= since].min()
+    new = found["ts_venue"] >= begins
+    lane.end_count(distinct(found[~new & (found["ref"] > since)]))
+    return distinct(found[new])
+
+
+async def _newest(feed: Feed, lane: Lane, since: int, found: Rows) -> Rows:
+    """What came where nothing is new; the newest trades of all instead where ids were asked for and the market seems silent.
+
+    A venue that counts anew has none above an old id.
+    """
+    after = lane.last_ts - SLACK_NS
+    ask = feed.adapter.ask_trades(lane.topic, -1, after)
+    silent_s = (feed.desk.time.now() + feed.desk.skew.offset_ns - lane.last_ts) / 1e9
+    by_id = since >= 0 and ask is not None and ask != feed.adapter.ask_trades(lane.topic, since, after)
+    if ask is None or not by_id or not (lane.polled or silent_s > feed.patience.trade):
+        return found
+    return feed.adapter.read_trades(lane.topic, await asked(feed, ask, GAP)).rows
 
 
 def _last_ts(found: Rows) -> int:

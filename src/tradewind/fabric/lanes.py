@@ -51,6 +51,7 @@ class Lane:
         self.proven = False  # data came since it was subscribed
         self.failures: list[int] = []  # times of broken proofs and vain subscriptions
         self.polled = self.filling = False
+        self.anew = False  # trades are counted anew: what is told next begins the new count
         self.halted = False  # the venue no longer lists the symbol: what still comes is not the market
         self.last_ts = 0  # venue time of the last trade or bar
         self.overheard: list[Rows] | None = None  # changes told while the book is compared; None again where it began anew
@@ -88,8 +89,9 @@ class Lane:
     def _judge(self, came: Rows, n: int) -> Verdict:
         verdict, passed = self.keeper.take(came)
         if verdict == Verdict.DROP and self.renumbered(came):
-            came["marks"][np.argmin(came["ref"])] |= codes.RESYNC
-            verdict, passed = self.keeper.take(came)
+            self._wait(came)
+            self.wish, self.filling = HISTORY, True
+            return Verdict.GAP
         if verdict == Verdict.PASS:
             if self.state.condition != codes.SYNCED:
                 self._arrived(passed)
@@ -105,11 +107,11 @@ class Lane:
         return verdict
 
     def renumbered(self, came: Rows) -> bool:
-        """Whether the venue's trades are counted anew from here on: a gap of unknown length, told and gone on behind."""
+        """Whether the venue's trades are counted anew: a gap of unknown length. The history is asked for what lies in it."""
         if not isinstance(self.keeper, TradeKeeper) or not self.last_ts or not self.keeper.begins_anew(came, self.last_ts):
             return False
         self.tell(why.IDS_SKIPPED)
-        self.tell(why.GAP_ACCEPTED)
+        self.anew = True
         return True
 
     def _pass(self, passed: Rows, n: int) -> None:
@@ -268,9 +270,11 @@ class Lane:
             self.tell(why.HISTORY_JOINED)
         else:
             self.tell(why.HISTORY_MISSING)
-            self.tell(why.GAP_ACCEPTED)
+            self.tell(why.POLLED if self.polled else why.GAP_ACCEPTED)
             if isinstance(self.keeper, TradeKeeper):
                 self.keeper.missing = None
+        if self.anew and self._waiting:
+            self._begins_with(self._waiting[0])
         judged, self._judged = self._judged, None
         if judged is not None and len(judged):
             self.counts.processed += len(judged)
@@ -284,11 +288,31 @@ class Lane:
                 break
             self._judge(came, int(np.count_nonzero(came["marks"] & codes.LAST)))
 
+    def end_count(self, last: Rows) -> None:
+        """Tells the last trades of a count that is over: they were in the history with the first ones of the new count."""
+        if len(last) and isinstance(self.keeper, TradeKeeper):
+            self.keeper.anew_ts = int(last["ts_venue"].max())
+            self.counts.received += len(last)
+            self.counts.processed += len(last)
+            self.desk.again(last)
+
+    @property
+    def first_waiting(self) -> int:
+        """The highest id of the first frame that waits for a history."""
+        return int(self._waiting[0]["ref"].max()) if self._waiting else codes.NEVER
+
+    def _begins_with(self, first: Rows) -> None:
+        """Marks where a new count begins: what follows is chained to it."""
+        self.anew = False
+        first["marks"][np.argmin(first["ref"])] |= codes.RESYNC
+
     def _restore(self, history: Rows) -> None:
         if not len(history):
             return
         _, passed = self.keeper.snapshot(history)
         if len(passed):
+            if self.anew:
+                self._begins_with(passed)
             self.counts.received += len(passed)
             self.counts.processed += len(passed)
             self.last_ts = passed["ts_venue"].item(-1)

@@ -26,7 +26,7 @@ from tradewind.venues.rimbook import RimBook
 NEVER_OLD = rimbook.NOWHERE  # below every id: nobody looks at their order
 TRADE_KEY = ("ref", "ts_venue", "price", "quantity", "side")
 MAX_SEEN = 50_000  # trades known again by a SeenKeeper
-RENUMBERED_NS = 5 * codes.SECOND  # a lower id this much after the last trade: told again, it keeps its time
+RENUMBERED_NS = 100 * codes.MILLISECOND  # a lower id this much after the last trade: told again, it keeps its time
 MAX_HELD = 4_096  # messages kept for a snapshot: over six minutes at 100 ms
 
 
@@ -188,6 +188,7 @@ class TradeKeeper:
 
     def __init__(self) -> None:
         self.last_id = -1
+        self.anew_ts = -1  # up to when the count before this one went: its trades may still be told again, under higher ids
         self.missing: tuple[int, int] | None = None  # first and last id that never came, of the latest GAP
         self.gaps = self.dropped = 0
         self.synced = True
@@ -201,14 +202,18 @@ class TradeKeeper:
                 return self._one(trade_id, rows)
             self.last_id = trade_id
             return PASS, rows
+        n = len(rows)
+        if self.anew_ts >= 0:
+            rows = rows[rows["ts_venue"] > self.anew_ts]
+            ids = rows["ref"]
         order = np.argsort(ids, kind="stable")
         ids = ids[order]
         fresh = (ids > self.last_id) & np.append(True, ids[1:] != ids[:-1])
         if not fresh.any():
-            self.dropped += len(ids)
+            self.dropped += n
             return Verdict.DROP, NO_ROWS
         passed, ids = rows[order[fresh]], ids[fresh]
-        self.dropped += len(rows) - len(passed)
+        self.dropped += n - len(passed)
         before = np.append(self.last_id, ids[:-1]) if self.last_id >= 0 else np.append(ids[0] - 1, ids[:-1])
         holes = np.flatnonzero(ids != before + 1)
         self.last_id = int(ids[-1])
@@ -223,12 +228,12 @@ class TradeKeeper:
         return n, n
 
     def _one(self, trade_id: int, rows: Rows) -> tuple[Verdict, Rows]:
-        last, self.last_id = self.last_id, max(self.last_id, trade_id)
-        if last < 0:
-            return Verdict.PASS, rows
-        if trade_id <= last:
+        if trade_id <= self.last_id or rows["ts_venue"].item() <= self.anew_ts:
             self.dropped += 1
             return Verdict.DROP, NO_ROWS
+        last, self.last_id = self.last_id, trade_id
+        if last < 0:
+            return Verdict.PASS, rows
         return self._gap(last + 1, trade_id - 1, rows)
 
     def begins_anew(self, rows: Rows, last_ts: int) -> bool:
@@ -239,7 +244,7 @@ class TradeKeeper:
         lower = rows["ref"] <= self.last_id
         if not lower.any() or int(rows["ts_venue"][lower].max()) <= last_ts + RENUMBERED_NS:
             return False
-        self.last_id, self.missing = -1, None
+        self.last_id, self.missing, self.anew_ts = -1, None, last_ts
         self.gaps += 1
         return True
 
@@ -252,7 +257,7 @@ class TradeKeeper:
         """Trades that were asked for: those not told yet, of the missing ones too. They say nothing of what follows."""
         first = self.missing[0] if self.missing else self.last_id + 1
         wanted = (rows["ref"] >= first) & ((rows["ref"] <= self.missing[1]) if self.missing else (rows["ref"] > self.last_id))
-        passed = rows[wanted]
+        passed = rows[wanted & (rows["ts_venue"] > self.anew_ts)] if self.anew_ts >= 0 else rows[wanted]
         if self.missing and len(passed) == self.missing[1] - self.missing[0] + 1:
             self.missing = None
         elif not self.missing and len(passed):
