@@ -11,7 +11,7 @@ from tradewind.domain import codes
 from tradewind.domain.errors import BadData, OutcomeUnknown, TradewindError, Unreachable
 from tradewind.domain.rows import Rows, rows
 from tradewind.venues.adapter import Answer, Ask, Topic
-from tradewind.venues.keepers import TRADE_KEY
+from tradewind.venues.keepers import TRADE_KEY, TradeKeeper
 
 from .lanes import BarLane, Lane
 
@@ -106,7 +106,7 @@ async def _pages(feed: Feed, lane: Lane, since: int, until: int) -> Rows:
         ask = page.next
     found = np.concatenate(parts) if parts else rows(0)
     if until == codes.NEVER and lane.anew:
-        return distinct(found[(found["ts_venue"] > lane.last_ts) & (found["ref"] <= lane.first_waiting)])
+        return distinct(found[(found["ts_venue"] > lane.last_ts) & (found["ref"] <= lane.first_anew)])
     if until == codes.NEVER:
         if not (found["ref"] > since).any():
             found = await _newest(feed, lane, since, found)
@@ -120,7 +120,12 @@ def _both_counts(lane: Lane, since: int, found: Rows) -> Rows:
     found = found[found["ts_venue"] > lane.last_ts]
     begins = found["ts_venue"][found["ref"] <= since].min()
     new = found["ts_venue"] >= begins
-    lane.end_count(distinct(found[~new & (found["ref"] > since)]))
+    last = distinct(found[~new & (found["ref"] > since)])
+    if len(last) and isinstance(lane.keeper, TradeKeeper):
+        lane.keeper.anew_ts = int(last["ts_venue"].max())
+        lane.counts.received += len(last)
+        lane.counts.processed += len(last)
+        lane.desk.again(last)
     return distinct(found[new])
 
 

@@ -52,6 +52,7 @@ class Lane:
         self.failures: list[int] = []  # times of broken proofs and vain subscriptions
         self.polled = self.filling = False
         self.anew = False  # trades are counted anew: what is told next begins the new count
+        self.first_anew = 0  # the id that showed it
         self.halted = False  # the venue no longer lists the symbol: what still comes is not the market
         self.last_ts = 0  # venue time of the last trade or bar
         self.overheard: list[Rows] | None = None  # changes told while the book is compared; None again where it began anew
@@ -90,7 +91,7 @@ class Lane:
         verdict, passed = self.keeper.take(came)
         if verdict == Verdict.DROP and self.renumbered(came):
             self._wait(came)
-            self.wish, self.filling = HISTORY, True
+            self.first_anew, self.wish, self.filling = int(came["ref"].max()), HISTORY, True
             return Verdict.GAP
         if verdict == Verdict.PASS:
             if self.state.condition != codes.SYNCED:
@@ -287,19 +288,6 @@ class Lane:
                 self._waiting += waiting[place:]
                 break
             self._judge(came, int(np.count_nonzero(came["marks"] & codes.LAST)))
-
-    def end_count(self, last: Rows) -> None:
-        """Tells the last trades of a count that is over: they were in the history with the first ones of the new count."""
-        if len(last) and isinstance(self.keeper, TradeKeeper):
-            self.keeper.anew_ts = int(last["ts_venue"].max())
-            self.counts.received += len(last)
-            self.counts.processed += len(last)
-            self.desk.again(last)
-
-    @property
-    def first_waiting(self) -> int:
-        """The highest id of the first frame that waits for a history."""
-        return int(self._waiting[0]["ref"].max()) if self._waiting else codes.NEVER
 
     def _begins_with(self, first: Rows) -> None:
         """Marks where a new count begins: what follows is chained to it."""
