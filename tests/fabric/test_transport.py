@@ -433,6 +433,35 @@ def test_cutting_the_stream_anywhere_changes_nothing(messages: list[bytes], cut:
     assert not parser.unfinished
 
 
+def heard(pieces: list[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]], int]:
+    """(messages, control frames, the violation's code or 0) of a stream in pieces."""
+    parser, found = FrameParser(1000), []
+    try:
+        for piece in pieces:
+            found += parser.feed(piece)
+    except Violation as violation:
+        return found, parser.controls, violation.code
+    return found, parser.controls, 0
+
+
+@given(st.lists(st.integers(0, 5), max_size=1500), st.randoms(use_true_random=False))
+def test_many_frames_at_once_are_cut_as_byte_by_byte(kinds: list[int], rng: random.Random) -> None:
+    makes = [
+        lambda: unmasked(1, b"x" * rng.randrange(126)),
+        lambda: unmasked(2, b"y" * rng.randrange(126, 300)),
+        lambda: unmasked(1, b"{}") * rng.randrange(1, 700),
+        lambda: unmasked(9, b"ping"),
+        lambda: unmasked(1, b"a", False) + unmasked(0, b"b"),
+        lambda: rng.choice((b"", unmasked(1, b"z" * rng.choice((1000, 1001))), rng.randbytes(3))),
+    ]
+    stream = b"".join(makes[kind]() for kind in kinds)
+    # Before a violation, a whole piece may hold messages that were told already when the bytes came one by one.
+    messages, controls, code = heard([stream])
+    told, controlled, broken = heard([stream[at : at + 1] for at in range(len(stream))])
+    assert (code, controls) == (broken, controlled)
+    assert messages == told or (code and not messages)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_parse_or_violate(data: bytes) -> None:
     parser = FrameParser(1 << 16)

@@ -96,7 +96,7 @@ class Lane:
         if verdict == Verdict.PASS:
             if self.state.condition != codes.SYNCED:
                 self._arrived(passed)
-            self._pass(passed, n)
+            self._pass(passed, n, all_of=passed is came)
         elif verdict == Verdict.DROP:
             useless = self.topic.channel == DEPTH and self.state.condition != codes.SYNCED
             self.counts.rejected += n if useless else 0
@@ -115,8 +115,9 @@ class Lane:
         self.anew = True
         return True
 
-    def _pass(self, passed: Rows, n: int) -> None:
-        told = 1 if len(passed) == 1 else int(np.count_nonzero(passed["marks"] & codes.LAST))
+    def _pass(self, passed: Rows, n: int, *, all_of: bool = False) -> None:
+        """Puts in line what passed of n messages; `all_of`: they all did, as they came."""
+        told = n if all_of else int(np.count_nonzero(passed["marks"] & codes.LAST))
         self.counts.processed += told
         self.counts.duplicates += n - told
         self.last_ts = passed["ts_venue"].item(-1)

@@ -32,7 +32,7 @@ REFUSED_NS = 10 * codes.SECOND
 LATE_NS = 500 * codes.MILLISECOND  # messages that waited longer are a burst: books are conflated
 MAX_REHEARSED = 100_000
 MAX_REASONS = 500  # told apart; a venue, or whoever stands between, may invent as many as it likes
-MAX_STRETCH = 1 << 18  # bytes read in one go
+MAX_STRETCH = 1 << 19  # bytes read in one go: twice what a socket gives at once, and a message can be left from before
 REPEATED = 10_000  # a number so little behind the last one is a frame told twice, not a count begun anew
 
 
@@ -117,7 +117,7 @@ class Link:
         """Reads usual frames many at a time; False where that is of no use."""
         (at, messages), read = arrival, self._stretch
         text = b"\n".join(messages)
-        if read is None or len(messages) < 2 or len(text) > MAX_STRETCH or text.count(b"\n") != len(messages) - 1:
+        if read is None or len(messages) < 2 or len(text) > MAX_STRETCH:
             return False
         time, feed, counts, frames, place, k = self.feed.desk.time, self.feed, self.counts, self._frames, 0, 0
         while k < len(messages):
@@ -125,6 +125,8 @@ class Link:
             came: Stretch | None = read(text, place, first, frames.sequence)
             if came is not None and len(came.ends):
                 taken = len(came.ends)
+                if came.next - place != sum(map(len, messages[k : k + taken])) + taken:  # one message is two lines
+                    break
                 counts.frames += taken
                 counts.with_rows += taken - came.empty
                 counts.words += came.empty
@@ -137,14 +139,16 @@ class Link:
                 self._one(feed.adapter.read(messages[k], time.stamp(at)), False)
                 place += len(messages[k]) + 1
                 k += 1
+        for message in messages[k:]:
+            self._one(feed.adapter.read(message, time.stamp(at)), False)
         return True
 
     def _go_on(self, came: Stretch) -> None:
         """The rows of usual frames: what plainly goes on in one piece, the rest the long way, each in its turn."""
         rows, desk = came.rows, self.feed.desk
-        sources, times = rows["source"], rows["ts_local"]
+        sources = rows["source"]
         plain = at = 0  # in line are the rows before `plain`, judged those before `at`
-        for start, stop in runs(sources) if (sources != sources.item(0)).any() else [(0, len(rows))]:
+        for start, stop in [(0, len(rows))] if came.alike else runs(sources):
             lane = self.lanes.get(sources.item(start))
             at = start
             while at < stop:
@@ -154,6 +158,7 @@ class Link:
                 if plain < at:
                     desk.emit(rows[plain:at])
                 plain = min(stop, came.ends.item(came.ends.searchsorted(at, "right")))
+                times = rows["ts_local"]
                 now, last = times.item(at), desk.time.last
                 desk.time.last = now
                 self._give(sources.item(at), rows[at:plain], False)

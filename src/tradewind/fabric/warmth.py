@@ -12,6 +12,7 @@ from tradewind.venues.keepers import BookKeeper, OrderedKeeper, TradeKeeper
 from tradewind.venues.scanner import Scanner
 
 from .desk import entered
+from .websocket import FrameParser
 
 
 def make_ready() -> None:
@@ -29,6 +30,7 @@ def make_ready() -> None:
     trades.last_id = 0
     trades.follow(message)
     OrderedKeeper(ordered=False).follow(message)
+    FrameParser(0)
     entered(message, np.ones(1, np.int64), 0, 0, codes.NEVER)
 
 

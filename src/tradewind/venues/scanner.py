@@ -42,6 +42,7 @@ from tradewind.venues.walk import (
     O_UNTIL,
     OP_WORDS,
     OPS,
+    R_ALIKE,
     R_AT,
     R_CHANNELS,
     R_FIRST,
@@ -64,6 +65,7 @@ Part = tuple[int | str | tuple[str, str], ...]
 LEAST_LEVEL_BYTES = 8  # no layout writes a row in fewer
 PAGE_ROWS = MOST_ROWS + (1 << 14)  # of a recording's lines: 1 MiB that stays in the cache until it is copied
 BLOCK_ROWS = 1 << 10  # 64 KiB: small enough that the heap gives the same warm memory again
+FEW_ROWS = BLOCK_ROWS // 2
 MAX_FRAME_BYTES = 4 << 20  # longer frames are refused unread
 MOST_FRAMES = 1 << 10  # of a stretch
 
@@ -203,6 +205,7 @@ class Stretch(NamedTuple):
     """What usual frames held that came one behind the other."""
 
     rows: Rows
+    alike: bool  # all of one stream
     ends: Words  # where each frame's rows end
     empty: int  # frames without a row
     next: int  # the byte at which the first unusual frame begins
@@ -216,6 +219,9 @@ class Scanner:
         self.table = _table(layouts, symbols, channels)
         self.scan = self._reader()
         self._bench, self._frames = row.words(np.empty(BLOCK_ROWS, row.ROW)), np.empty(MOST_FRAMES + 1, np.int64)
+        self._block, self._block_at = np.empty(BLOCK_ROWS, row.ROW), 0  # what short stretches hold is written where it stays
+        self._block_words = row.words(self._block)
+        self._many = direct(scan_many, b"", 0, 0, self.table, self._bench, self._frames)
         self._page, self._page_at = row.rows(0), 0
         self._page_words = row.words(self._page)
 
@@ -246,15 +252,27 @@ class Scanner:
 
     def stretch(self, text: bytes, at: int, ts_local: int, number: int) -> Stretch:
         """The rows of frames, one a line from byte `at` on, until one is unusual; times and `number` as `walk.scan_many` says."""
-        most = (len(text) - at) // LEAST_LEVEL_BYTES + 2
-        if most > len(self._bench):
-            self._bench = row.words(np.empty(most, row.ROW))
+        table, most = self.table, (len(text) - at) // LEAST_LEVEL_BYTES + 2
         self._frames[0] = number
-        taken = scan_many(text, at, ts_local, self.table, self._bench, self._frames)
+        if most <= FEW_ROWS:
+            if most > BLOCK_ROWS - self._block_at:
+                self._block, self._block_at = np.empty(BLOCK_ROWS, row.ROW), 0
+                self._block_words = row.words(self._block)
+            out = self._block_words[self._block_at :]
+        else:
+            if most > len(self._bench):
+                self._bench = row.words(np.empty(most, row.ROW))
+            out = self._bench
+        taken = self._many(text, at, ts_local, table, out, self._frames)
         ends = self._frames[1 : taken + 1].copy()
         count = ends.item(-1) if taken else 0
-        rows: Rows = np.frombuffer(bytearray(self._bench[:count]), row.ROW)
-        return Stretch(rows, ends, int(self.table[R_LINES]), int(self.table[R_AT]))
+        if most <= FEW_ROWS:
+            begun = self._block_at
+            self._block_at += count
+            rows: Rows = self._block[begun : self._block_at]
+        else:  # room for the most there could be is many times what there is: that is not what anybody keeps
+            rows = np.frombuffer(bytearray(out[:count]), row.ROW)
+        return Stretch(rows, table.item(R_ALIKE) != 0, ends, table.item(R_LINES), table.item(R_AT))
 
     def lines(self, text: bytes, at: int) -> tuple[Rows, int, int]:
         """(rows, lines taken, where the next begins) of a recording's lines, until one is unusual (`walk.scan_lines`)."""

@@ -25,7 +25,8 @@ R_PRICE, R_QUANTITY, R_SIDE, R_REF, R_FIRST, R_LAST, R_TIME, R_SNAPSHOT, R_SEQUE
 R_INSTRUMENT, R_SOURCE, R_PRICE_EXPONENT, R_QUANTITY_EXPONENT, R_LAYOUTS, R_HINT, R_SYMBOLS, R_MASK, R_CHANNELS = range(10, 19)
 R_BLOCK, R_AT, R_LINES, R_LAST_LOCAL, R_CLAMPED = range(19, 24)  # of `scan_lines`
 R_HEAD, R_NUMBERED, R_FRAME, R_UNTIMED = range(24, 28)  # of `scan_lines`: what a line begins with; frames counted, the last
-LAYOUTS = 28  # where the places of the layouts begin
+R_ALIKE = 28  # of `scan_many`: 1 where all its rows are of one stream
+LAYOUTS = 29  # where the places of the layouts begin
 MOST_LAYOUTS = 24
 OPS = LAYOUTS + MOST_LAYOUTS
 OP_WORDS = 4
@@ -552,10 +553,11 @@ def scan_many(text: Any, at: int, ts_local: int, table: Words, out: Words, frame
 
     `frames[k]` becomes the end of the k-th frame's rows, counted from 1; each frame's local time is one more than the last one's.
     frames[0] is the number of the frame before on this connection, and one that does not follow is unusual; -1: nobody counts.
-    R_LINES frames held no row.
+    R_LINES frames held no row; R_ALIKE: all rows are of one stream.
     """
     table[R_BLOCK] = 1
     table[R_LINES] = 0
+    table[R_ALIKE] = 1
     number = frames[0]
     n = 0
     taken = 0
@@ -569,6 +571,9 @@ def scan_many(text: Any, at: int, ts_local: int, table: Words, out: Words, frame
             number += 1
         if found == 0:
             table[R_LINES] += 1
+        for k in range(n, n + found):
+            if out[k, 0] >> 32 != out[0, 0] >> 32:  # stream and instrument
+                table[R_ALIKE] = 0
         n += found
         taken += 1
         frames[taken] = n
