@@ -17,6 +17,7 @@ from tradewind.engine.compose import Composition, Machine
 from tradewind.engine.prelude import Prelude, Setup, StrategySetup
 from tradewind.runtime import config
 from tradewind.runtime.planning import plan
+from tradewind.storage.projection import short_name
 from tradewind.storage.tape import Tape, TapeWriter
 
 INVERSE = msgspec.structs.replace(markets.KRAKEN, quote="USD", payoff=codes.INVERSE)
@@ -40,7 +41,7 @@ def test_no_strategy_gets_it_and_the_plan_says_why(tmp_path: Path) -> None:
     found = planned(tmp_path, INVERSE, '["*"]')
     assert all(1 not in strategy.instruments for strategy in found.setup.strategies)
     assert any(0 in strategy.instruments for strategy in found.setup.strategies)
-    assert [note for note in found.notes if "kraken:BTC/USD:perp is heard and not traded: it is an inverse contract" in note]
+    assert [note for note in found.notes if "kraken:BTC/USD:inverse is heard and not traded: it is an inverse contract" in note]
 
 
 def test_what_ends_is_named_in_the_plan(tmp_path: Path) -> None:
@@ -48,9 +49,24 @@ def test_what_ends_is_named_in_the_plan(tmp_path: Path) -> None:
     assert [note for note in found.notes if "BTC270326/USD:perp is heard and not traded: its status is CANCEL_ONLY" in note]
 
 
+def test_contracts_of_one_pair_have_names_of_their_own(tmp_path: Path) -> None:
+    """And a configuration can name either."""
+    linear = msgspec.structs.replace(INVERSE, payoff=codes.LINEAR)
+    spot = msgspec.structs.replace(INVERSE, payoff=codes.SPOT)
+    names = [x.name for x in (spot, linear, INVERSE)]
+    assert names == ["kraken:BTC/USD", "kraken:BTC/USD:perp", "kraken:BTC/USD:inverse"]
+    assert short_name(INVERSE) == "BTC/USD:inverse" != short_name(linear)
+    for name in names:
+        (tmp_path / "tradewind.toml").write_text(f'[strategies.swing]\ninstruments = ["{name}"]\n', encoding="utf-8")
+        assert config.load(folder=tmp_path, environment={}).config.strategies["swing"].instruments == (name,)
+    (tmp_path / "tradewind.toml").write_text('[strategies.swing]\ninstruments = ["kraken:BTC/USD:other"]\n', encoding="utf-8")
+    with pytest.raises(BadUse, match="other"):
+        config.load(folder=tmp_path, environment={})
+
+
 def test_a_strategy_that_names_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadUse, match="inverse contract: it is heard, and never traded") as caught:
-        planned(tmp_path, INVERSE, '["kraken:BTC/USD:perp"]')
+        planned(tmp_path, INVERSE, '["kraken:BTC/USD:inverse"]')
     assert caught.value.where == "strategies.swing.instruments"
 
 

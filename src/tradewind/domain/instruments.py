@@ -26,6 +26,10 @@ _SCIENTIFIC = re.compile(
 )  # Decimal itself takes "1_000", "+1" and "1e999999999"
 
 
+PAYS = {codes.SPOT: "", codes.LINEAR: ":perp", codes.INVERSE: ":inverse"}
+"""How a name tells contracts of one pair apart: a venue may list one that pays in the quote asset and one that pays in the base."""
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable thing at one venue, with the rules an order must keep.
 
@@ -53,8 +57,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """`venue:BASE/QUOTE`, the name people use."""
-        return f"{self.venue}:{self.base}/{self.quote}" + ("" if self.payoff == codes.SPOT else ":perp")
+        """`venue:BASE/QUOTE`, the name people use; a contract's ends in what it pays: `:perp` (linear) or `:inverse`."""
+        return f"{self.venue}:{self.base}/{self.quote}{PAYS[self.payoff]}"
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):

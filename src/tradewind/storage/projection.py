@@ -225,7 +225,7 @@ def reach(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def short_name(instrument: Instrument) -> str:
-    """The instrument's name without its venue: BASE/QUOTE, with `:perp` for a derivative."""
+    """The instrument's name without its venue: BASE/QUOTE, with `:perp` or `:inverse` for a contract."""
     return instrument.name.partition(":")[2]
 
 

@@ -126,7 +126,7 @@ def test_inverse_and_dated_contracts_are_heard_and_never_traded(repo: Path) -> N
     told = child_of(repo, "contracts", "6")
     venue = "bridge.binancecoinmrest"
     same = [codes.INVERSE, codes.STATUS_CANCEL_ONLY, 100_000, 3, 1]
-    assert told["instruments"] == [[f"{venue}:BTC/USD:perp", *same], [f"{venue}:BTC270326/USD:perp", *same]]
+    assert told["instruments"] == [[f"{venue}:BTC/USD:inverse", *same], [f"{venue}:BTC270326/USD:inverse", *same]]
     assert set(told["conditions"]) == {f"{n} {name}" for n in (0, 1) for name in ("depth", "quote", "trade")} | {
         "0 mark",
         "0 funding",

@@ -34,7 +34,7 @@ def _size(amount: str) -> Size:
 _VENUE = r"[a-z0-9*?][a-z0-9_.*?-]*"
 _ASSET = r"[A-Z0-9*?]+"
 _PATTERN = Text(
-    rf"\*|{_VENUE}:(\*|{_ASSET}/{_ASSET}(:perp)?)",
+    rf"\*|{_VENUE}:(\*|{_ASSET}/{_ASSET}(:(perp|inverse))?)",
     'an instrument "venue:BASE/QUOTE" or a pattern such as "*:BTC/*"',
 )
 _KIND = Text(
