@@ -285,3 +285,22 @@ def test_what_was_believed_is_kept_by_day(tmp_path: Path) -> None:
         assert 0.3 < liar.doubted < 0.7 and liar.blame and liar.quality < honest.quality and liar.least == 0.0
         assert beliefs.believed(store.records, "binance:BTC/USDT:quote") == [honest]
         assert beliefs.believed(store.records, "z") == []
+
+
+def test_a_recording_that_says_goodbye_is_not_doubted_for_it(tmp_path: Path) -> None:
+    """Streams are down when a recording ends: the last look is taken before, at what was heard."""
+    made = markets.market(1, per_minute=12)
+    ends = rows(2)
+    ends["kind"], ends["marks"], ends["strategy"], ends["instrument"], ends["source"] = (
+        codes.STREAM,
+        codes.WHOLE,
+        -1,
+        (0, 1),
+        (0, 2),
+    )
+    ends["value"], ends["ref"] = codes.UNAVAILABLE, reasons.UNSUBSCRIBED
+    ends["ts_local"] = ends["ts_venue"] = made["ts_local"][-1] + 1
+    ends["stream_seq"] = [made["stream_seq"][made["source"] == source][-1] + 1 for source in (0, 2)]
+    with markets.store(tmp_path / "s") as store:
+        ingest.ingest(store, markets.tape(tmp_path / "t", np.concatenate([made, ends])), markets.judge())
+        assert [(one.looks, one.doubted, one.blame) for one in beliefs.believed(store.records)] == [(1, 0.0, "")] * 2

@@ -224,15 +224,17 @@ class Sieve:
         return days
 
     def _listen(self, tape: Rows, fates: NDArray[np.int16]) -> None:
-        """Feeds rows, and looks once a minute at what is believed."""
+        """Feeds rows, and looks once a minute at what is believed; in the last before the streams say goodbye."""
         minute = tape["ts_local"] // EVERY_NS
         cuts = (np.flatnonzero(np.diff(minute)) + 1).tolist()
         for start, stop in zip([0, *cuts], [*cuts, len(tape)], strict=True):
-            self._feed(tape[start:stop], fates[start:stop])
+            end = stop if stop < len(tape) else start + _last_heard(tape[start:stop])
+            self._feed(tape[start:end], fates[start:end])
             day = int(minute[start]) // (codes.DAY // EVERY_NS)
             if day not in self._days:
                 self._days[day] = Day(len(self.instruments))
             self._days[day].look(self._state)
+            self._feed(tape[end:stop], fates[end:stop])
 
     def _begin(self, tape: Rows) -> None:
         self._state = fresh_state(self.judge)
@@ -271,6 +273,12 @@ def habits(tape: Rows, n: int) -> NDArray[np.int64]:
         if 0 <= i < n and len(pauses) >= HABIT_FROM:
             found[i] = min(max(STALE_NS, 3 * int(np.median(pauses))), SLOWEST_NS)
     return found
+
+
+def _last_heard(tape: Rows) -> int:
+    """The number of rows up to the last that is of the market: behind it streams only say that the recording ends."""
+    heard = np.flatnonzero((tape["kind"] != codes.STREAM) & (tape["kind"] != codes.CLOCK))
+    return int(heard[-1]) + 1 if len(heard) else 0
 
 
 def _whole_messages(tape: Rows, fates: NDArray[np.int16]) -> None:
