@@ -53,8 +53,8 @@ def _doubtful_ratio(record: RunRecord, whole: Performance, returns: Floats | str
         yield _note(f"This is one of {record.trials:,} trials of its family; the best of many looks better than it is.")
     trades = int(whole.trades.value or 0)
     if trades < FEW_TRADES:
-        closed = "1 trade was" if trades == 1 else f"{trades} trades were"
-        yield _serious(f"Only {closed} closed; below {FEW_TRADES}, hit rate and profit factor are luck.")
+        closed = "Only 1 trade was" if trades == 1 else f"Only {trades} trades were" if trades else "No trade was"
+        yield _serious(f"{closed} closed; below {FEW_TRADES}, hit rate and profit factor are luck.")
 
 
 def _doubtful_run(record: RunRecord, whole: Performance) -> Iterator[Caution]:

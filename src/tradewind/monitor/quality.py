@@ -47,7 +47,12 @@ def _head(covered: Sequence[Covered], gaps: Sequence[Gap], series: str) -> str:
     facts = f"{len({row.series for row in covered}):,} series · {days[0]} to {days[-1]} · {rows:,} rows"
     worst = min(covered, key=lambda row: row.quality)
     said = f"{refused:,} rows are in quarantine, {len(gaps):,} gaps are known. "
-    return pages.head("Data quality", facts, said + f"The worst day is {worst.day} of {worst.series}: {worst.quality:.4f}.")
+    told = (
+        f"The worst day is {worst.day} of {worst.series}: {min(worst.quality, 0.9999):.4f}."
+        if worst.quality < 1
+        else "Every day is whole."
+    )
+    return pages.head("Data quality", facts, said + told)
 
 
 def _heat(named: Sequence[tuple[str, str, Any]], ends: Sequence[float], hover: str, cell: Callable[[Any], Any]) -> dict[str, Any]:
