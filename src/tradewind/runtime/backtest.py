@@ -83,6 +83,14 @@ class Result(msgspec.Struct, kw_only=True):
             last = int(part["order_id"][-1]) if part.height else None
         return last
 
+    @property
+    def last_price(self) -> tuple[str, str] | None:
+        """An instrument and when it was priced last, in UTC to the second: what `why-not` can be asked about."""
+        prices = self.record.prices
+        if not prices.height:
+            return None
+        return str(prices["instrument"][-1]), str(np.datetime64(int(prices["ts_ns"][-1]) // codes.SECOND, "s"))
+
     def summary(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("record", "table")}

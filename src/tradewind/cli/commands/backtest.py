@@ -35,7 +35,7 @@ def told(result: Any) -> Answer:
     if getattr(result, "table", None) is None:
         return Answer(data)
     happened = [
-        ("rows", f"{result.rows:,} at {result.rows_per_s:,.0f} a second"),
+        ("rows", f"{result.rows:,}" + (f" at {result.rows_per_s:,.0f} a second" if result.rows_per_s else "")),
         ("orders, fills", f"{result.orders:,}, {result.fills:,}"),
         ("quarantined", f"{result.quarantined:,}"),
         ("machine", result.machine_hash),
@@ -45,6 +45,8 @@ def told(result: Any) -> Answer:
     ]
     if result.last_order is not None:
         happened.append(("ask it", f"tradewind why {result.last_order} --journal {result.journal}"))
+    elif result.last_price is not None:
+        happened.append(("ask it", f"tradewind why-not {' '.join(result.last_price)} --journal {result.journal}"))
     return Answer(data, ["", result.table, "", Table("", ("", ""), happened)])
 
 
