@@ -341,6 +341,6 @@ class Tape:
             )
         size = path.stat().st_size if path.is_file() else -1
         if size != segment.rows * ROW_BYTES:
-            what = "the file is missing" if size < 0 else f"{size} bytes"
+            what = "the file is missing" if size < 0 else f"the file has {size} bytes"
             raise Corrupt(what, where=str(path), expected=f"{segment.rows * ROW_BYTES} bytes", todo="import the recording again")
         return path
