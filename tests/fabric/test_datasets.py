@@ -71,8 +71,8 @@ def test_rows_can_be_made_by_hand(store: Store, tmp_path: Path) -> None:
         ends = (trades["ts_venue"] // codes.MINUTE + 1) * codes.MINUTE
         closes = [int(trades["price"][ends == end][-1]) / 10.0 for end in mine["ts"]]
         assert mine["close"].to_list() == closes
-        wanted = [closes[n + 3] / closes[n] - 1.0 for n in range(len(closes) - 3)]
-        assert mine["label"].to_list() == [*wanted, None, None, None]
+        wanted = [closes[n + 3] / closes[n] - 1.0 for n in range(len(closes) - 4)]  # the tape ends inside the last bar
+        assert mine["label"].to_list() == [*wanted, None, None, None, None]
         window = int(next(iter(datasets.manifest_of(store, made.id).features.values())))
         sma = next(name for name in mine.columns if name.startswith("sma."))
         assert mine[sma].null_count() == window - 1
@@ -86,11 +86,11 @@ def test_what_is_tainted_is_flagged(store: Store, tmp_path: Path) -> None:
     for name in ("binance:BTC/USDT", "kraken:BTC/USDT"):
         mine = frame.filter(pl.col("instrument") == name)
         bad = np.flatnonzero(mine["bar_tainted"].to_numpy())
-        assert len(bad) == (1 if name.startswith("binance") else 0)
+        assert len(bad) == (2 if name.startswith("binance") else 1) and bad[-1] == mine.height - 1, "the tape ends inside the last"
         wanted = {n for at in bad for n in range(at - ahead, at + back + 1) if 0 <= n < mine.height}
         assert set(np.flatnonzero(mine["tainted"].to_numpy())) == wanted
     assert [quality.refused for quality in manifest.quality] == [{"IMPOSSIBLE_JUMP": 1}, {}]
-    assert (manifest.label_horizon_ns, manifest.quality[0].unlabelled) == (3 * codes.MINUTE, 3)
+    assert (manifest.label_horizon_ns, manifest.quality[0].unlabelled) == (3 * codes.MINUTE, 4)
     assert manifest.inputs[0].digest == json.loads((tmp_path / "tape" / "tape.json").read_text())["segments"][0]["sha256"]
 
 
@@ -104,6 +104,18 @@ def test_a_gap_taints_whoever_looks_across_it() -> None:
     assert frames._tainted(ends, minute, "kraken:BTC/USDT", sifted).sum() == 0
     assert frames._reached(taint, 1, 2).tolist() == [False, True, True, True, True, True, True]
     assert frames._reached(taint, 0, 0).tolist() == taint.tolist()
+
+
+def test_no_label_looks_over_missing_bars_or_at_one_that_is_cut() -> None:
+    """So none reaches further than the horizon that a split purges, into a gap, or beyond the data."""
+    minute = codes.MINUTE
+    ends = np.array([1, 2, 3, 4, 9, 10, 11, 12]) * minute
+    cut = frames._cut(ends, minute, [(0, 4 * minute), (8 * minute, 11 * minute + 30 * codes.SECOND)])
+    assert cut.tolist() == [False] * 7 + [True]
+    assert frames._astray(ends, minute, 2, cut).tolist() == [False, False, True, True, False, True, True, True]
+    assert frames._astray(ends[:2], minute, 2, cut[:2]).all() and frames._astray(ends[:0], minute, 2, cut[:0]).tolist() == []
+    cut = frames._cut(ends, minute, [(30 * codes.SECOND, 2 * minute), (2 * minute + 1, 12 * minute)])
+    assert cut.tolist() == [True] + [False] * 7, "tapes that go on from one another cut nothing"
 
 
 CHILD = """

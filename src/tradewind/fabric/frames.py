@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+LABELS = "labels 2"  # what this file and `labels` mean; another word where they mean something else
+EDGE_NS = codes.SECOND  # a tape may end so much before a bar does and still hold all of it
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How good the raw rows of one instrument were, and what of it reached the dataset. `refused`: rows by reason."""
 
@@ -68,6 +72,7 @@ class Sifted(msgspec.Struct, kw_only=True):
     released: Counter[str] = msgspec.field(default_factory=Counter)
     gaps: list[dict[str, Any]] = []
     instruments: dict[str, Instrument] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}  # first and last journal time of each tape
 
 
 def make(
@@ -118,7 +123,7 @@ def make(
 
 def _code(hashes: Sequence[str]) -> str:
     """The hash of the code that made the content: the machines that judged and computed, the page between, the labels."""
-    hashed = hashlib.sha256(PAGE.encode())
+    hashed = hashlib.sha256((PAGE + LABELS).encode())
     for text in sorted(set(hashes)):
         hashed.update(text.encode())
     return hashed.hexdigest()[:16]
@@ -130,6 +135,8 @@ def _sift(store: Store, tape: Tape, into: Sifted, judge: Judge | None) -> str:
     sieve = Sieve(manifest.instruments, manifest.streams, judge, manifest.notes)
     watch = Watch(manifest.instruments, manifest.streams)
     into.instruments |= {instrument.name: instrument for instrument in manifest.instruments}
+    for instrument in manifest.instruments if manifest.segments else ():
+        into.spans.setdefault(instrument.name, []).append((manifest.segments[0].first_ts, manifest.segments[-1].last_ts))
     for index, segment in enumerate(manifest.segments):
         rows = tape.segment(index)
         fates = sieve.fates(rows)
@@ -162,7 +169,7 @@ def _rows(store: Store, spec: Spec, name: str, sifted: Sifted, loop: Loop) -> tu
     import polars as pl
 
     length = codes.TIMEFRAME_NS[spec.every_code]
-    bars = _bars(spec, name, sifted)
+    bars, of_trades = _bars(spec, name, sifted)
     instrument = sifted.instruments[name]
     if bars.height:
         exponents = (int(bars["price_exponent"].max()), int(bars["quantity_exponent"].max()))  # type: ignore[arg-type]
@@ -170,12 +177,15 @@ def _rows(store: Store, spec: Spec, name: str, sifted: Sifted, loop: Loop) -> tu
     frame = _plain(bars)
     given = frame.with_columns((pl.col("ts") - length).cast(pl.Datetime("ns", "UTC")).alias("timestamp"))
     inputs = features_of(given, spec.features.names, spec.rows.every, instrument, loop).drop("timestamp")
+    ends = frame["ts"].to_numpy()
+    cut = _cut(ends, length, sifted.spans.get(name, ())) if of_trades else np.zeros(len(ends), bool)
     label = labels.labeller(spec.label.kind)(frame, spec.label.horizon)
+    label = label.cast(pl.Float64).set(pl.Series(_astray(ends, length, spec.label.horizon, cut)), None)
     warm = max(bars for _, _, bars in loop.outputs)
-    taint = _tainted(frame["ts"].to_numpy(), length, name, sifted)
+    taint = _tainted(ends, length, name, sifted) | cut
     reach = _reached(taint, warm - 1, spec.label.horizon)
     whole = pl.DataFrame([pl.repeat(name, frame.height, eager=True).alias("instrument"), *frame, *inputs])
-    whole = whole.with_columns(label.cast(pl.Float64), pl.Series("bar_tainted", taint), pl.Series("tainted", reach))
+    whole = whole.with_columns(label, pl.Series("bar_tainted", taint), pl.Series("tainted", reach))
     for external in spec.external:
         whole = whole.with_columns(observations.as_of(store.lake, external.name, whole["ts"]).alias(f"external.{external.name}"))
     start, stop = spec.span
@@ -184,22 +194,22 @@ def _rows(store: Store, spec: Spec, name: str, sifted: Sifted, loop: Loop) -> tu
     return inside, missing
 
 
-def _bars(spec: Spec, name: str, sifted: Sifted) -> pl.DataFrame:
-    """The believed bars in units: those of the tape where it has any of this length, else made from its trades."""
+def _bars(spec: Spec, name: str, sifted: Sifted) -> tuple[pl.DataFrame, bool]:
+    """The believed bars in units: those of the tape where it has any of this length, else made from its trades (True)."""
     import polars as pl
 
     length = codes.TIMEFRAME_NS[spec.every_code]
     mine = [frame.filter(pl.col("timeframe") == spec.every_code) for frame in sifted.bars.get(name, [])]
     told: pl.DataFrame = pl.concat(mine) if mine else pl.DataFrame()
     if told.height:
-        return told.sort("ts_venue", "ts_local", "origin", "at").unique("ts_venue", keep="first", maintain_order=True)
+        return told.sort("ts_venue", "ts_local", "origin", "at").unique("ts_venue", keep="first", maintain_order=True), False
     trades = sifted.trades.get(name, [])
     if not trades:
-        return minutes.bars_of(_no_trades(), length)
+        return minutes.bars_of(_no_trades(), length), True
     keys = ["trade_id", "ts_venue", "side", "price_units", "quantity_units"]
     whole = pl.concat(trades).sort("ts_local", "origin", "at")
     once = whole.select(pl.struct(keys).is_first_distinct() | (pl.col("trade_id") == 0)).to_series()
-    return minutes.bars_of(whole.filter(once), length)
+    return minutes.bars_of(whole.filter(once), length), True
 
 
 def _no_trades() -> pl.DataFrame:
@@ -232,6 +242,27 @@ def _tainted(ends: NDArray[np.int64], length: int, name: str, sifted: Sifted) ->
         if (gap["venue"], gap["instrument"]) == (venue, rest):
             # The first bar after a gap as well: whoever reads it and one before it looks across the gap.
             found |= (ends > gap["start_ns"]) & (ends - length <= gap["stop_ns"])
+    return found
+
+
+def _cut(ends: NDArray[np.int64], length: int, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Which bars made of trades began before their tapes, or end behind them: part of the market only."""
+    found = np.zeros(len(ends), bool)
+    whole: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if whole and first <= whole[-1][1] + EDGE_NS:
+            first, last = whole[-1][0], max(last, whole.pop()[1])
+        whole.append((first, last))
+    for edge in (at for span in whole for at in span):
+        found |= (ends - length + EDGE_NS < edge) & (edge < ends - EDGE_NS)
+    return found
+
+
+def _astray(ends: NDArray[np.int64], length: int, horizon: int, cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows' labels would look further than the horizon, over bars that are missing, or at one that is not whole."""
+    found = np.ones(len(ends), bool)
+    if len(ends) > horizon:
+        found[:-horizon] = (ends[horizon:] - ends[:-horizon] != horizon * length) | (_reached(cut, 0, horizon)[:-horizon])
     return found
 
 
