@@ -22,7 +22,7 @@ Doc = Annotated
 class Rows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which rows: one for each bar of each instrument."""
 
-    instruments: Annotated[list[str], "Names as `venue:BASE/QUOTE`, contracts with `:perp` or `:inverse` behind; one row a bar of each, in order."]
+    instruments: Annotated[list[str], "`venue:BASE/QUOTE`, a contract with `:perp` or `:inverse`; one row a bar of each, in order."]
     every: Annotated[str, "Length of a bar, e.g. `1m`; made from trades, or read where the tape has bars of that length."]
     start: Annotated[str, "First moment, UTC, e.g. `2024-08-08T06:00:00`; empty: the tapes' beginning."] = ""
     stop: Annotated[str, "End (not included); empty: the tapes' end."] = ""
