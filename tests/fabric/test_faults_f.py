@@ -461,7 +461,7 @@ def test_f20_new_rules_become_rows_and_a_vanished_symbol_is_unavailable() -> Non
         await play.run(5)
         state["tick"] = True
         await play.run(30)
-        rules = play.rows[play.rows["kind"] == codes.RULE]
+        rules = play.rows[(play.rows["kind"] == codes.RULE) & (play.rows["ref"] != layout.ACCESS)]
         assert [(int(r["instrument"]), int(r["ref"])) for r in rules] == [(0, layout.MIN_QUANTITY)]
         state["status"] = "CANCEL_ONLY"
         await play.run(21)

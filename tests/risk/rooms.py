@@ -6,8 +6,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from scripted import MS, Stage, instrument, row
-from tradewind.domain import codes
+from tradewind.domain import codes, layout
 from tradewind.domain.codes import BUY, CANCEL, CHARGE, FILL, REPORT, SELL, SUBMIT
 from tradewind.engine.prelude import Limits
 
@@ -27,7 +29,7 @@ class Desk(Stage):
         rules = {"tick": 5, "lot": 10, "min_quantity": 20, "min_notional": 1_00000000, "taker_fee_e7": 10_000}
         settings = {"limits": LOOSE, "strategies": ("python", "sma_cross"), "parameters": ({}, {}), **settings}
         super().__init__([instrument("a", **rules), instrument("b", **rules)], **settings)
-        self.order_id = 0
+        self.order_id, self.otype = 0, codes.LIMIT_GTC
         self.shown()
 
     def shown(self, bid: int = 10000, ask: int = 10010) -> None:
@@ -37,8 +39,10 @@ class Desk(Stage):
         self.s["budget"]["tokens_e9"] = 1 << 50
 
     def review(self, side: int = BUY, price: int = 10010, quantity: int = 100, i: int = 0, k: int = 0) -> int:
-        """What the review says."""
-        return int(room("risk.review").review(self.s, k, i, side, price, quantity))
+        """What the review says of an order as `otype` says."""
+        wanted = np.zeros(1, layout.TARGETED)[0]
+        wanted["price"], wanted["otype"] = price, self.otype
+        return int(room("risk.review").review(self.s, k, i, side, wanted, quantity))
 
     def fact(self, kind: int, **fields: int) -> None:
         """One row becomes true."""

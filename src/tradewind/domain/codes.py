@@ -72,6 +72,7 @@ UNAVAILABLE, SYNCED, GAP, BACKFILLING, STALE, INVALID = range(6)
 
 # Ladder ---------------------------------------------------------------------------------------------------------------
 ACTIVE, CAUTIOUS, REDUCE_ONLY, CANCEL_ONLY, HALTED, DEAD = range(6)
+RUNG_NAMES = ("ACTIVE", "CAUTIOUS", "REDUCE_ONLY", "CANCEL_ONLY", "HALTED", "DEAD")
 
 # Operator codes -------------------------------------------------------------------------------------------------------
 OP_RESUME, OP_CAUTIOUS, OP_REDUCE_ONLY, OP_CANCEL_ONLY, OP_HALT = range(5)

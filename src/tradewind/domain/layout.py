@@ -45,16 +45,18 @@ RULES = (
     "VENUE", "BASE", "QUOTE_ASSET", "PAYOFF", "PROOF", "GROUP", "TICK", "LOT", "MIN_QUANTITY", "MIN_NOTIONAL", "MAKER_FEE_E7",
     "TAKER_FEE_E7",
     "COST_NUM", "COST_DEN", "BASE_NUM", "PRICE_SCALE_E9", "COLLAR_A_BP", "COLLAR_B_BP", "COLLAR_C_BP", "JUMP_BP", "STALE_NS",
-    "BARS_ONLY", "BOOK_DEPTH", "DEMOTION", "TRADING_STATUS", "PEGGED",
+    "BARS_ONLY", "BOOK_DEPTH", "DEMOTION", "TRADING_STATUS", "PEGGED", "ACCESS",
 )  # fmt: skip
 (
     VENUE, BASE, QUOTE_ASSET, PAYOFF, PROOF, GROUP, TICK, LOT, MIN_QUANTITY, MIN_NOTIONAL, MAKER_FEE_E7, TAKER_FEE_E7,
     COST_NUM, COST_DEN, BASE_NUM, PRICE_SCALE_E9, COLLAR_A_BP, COLLAR_B_BP, COLLAR_C_BP, JUMP_BP, STALE_NS, BARS_ONLY,
-    BOOK_DEPTH, DEMOTION, TRADING_STATUS, PEGGED,
+    BOOK_DEPTH, DEMOTION, TRADING_STATUS, PEGGED, ACCESS,
 ) = range(len(RULES))  # fmt: skip
 N_RULES = 32
 # DEMOTION: how far below A the best grade lies that a source may lend (0: fully trusted). TRADING_STATUS: 0 where it trades.
 # PEGGED: 1 where the base, 2 where the quote is held at one reporting unit by a promise (a stablecoin); 3: both.
+# ACCESS: the rung of the ladder that what is heard of it and of its venue grants (0: ACTIVE); the worse of that and the ladder's
+# own rung holds.
 OFF_PAR = 0.02  # a stablecoin that two witnesses see so far off (ratio) is only reduced; it is whole again at half of that
 
 # Columns of the limit table (LIMIT rows: ref); row 0 is the whole book, row k + 1 strategy k. Money in reporting units.

@@ -63,6 +63,7 @@ NO_RIGHT = 101
 NOT_TRADING = 102
 OFF_PEG = 103
 SUSPENSE_TOO_LARGE = 104
+ACCESS_LOST = 105
 
 # Verdicts of truth -------------------------------------------------------------------------------------------------------
 HOLE_IN_STREAM = 120
@@ -179,9 +180,11 @@ SENTENCES = {
     TABLE_FULL: "the order table was full",
     RANGE_EXCEEDED: "a product left the certified range",
     NO_RIGHT: "the strategy has no right to trade this instrument",
-    NOT_TRADING: "the venue does not trade it now (status {measured:g}: 1 halt, 2 post only, 3 cancel only, 4 limit only, 5 reduce "
-    "only, 6 delisted)",
+    NOT_TRADING: "the venue takes no such order now (status {measured:g}: 1 halt, 2 post only, 3 cancel only, 4 limit only, "
+    "5 reduce only, 6 delisted)",
     OFF_PEG: "a stablecoin it depends on stood {measured:.2%} off its peg, limit {threshold:.2%}: only reducing is allowed",
+    ACCESS_LOST: "what is heard of it or of its venue granted rung {measured:g} (2 reduce only, 3 cancel only); the order needed "
+    "rung {threshold:g} or better",
     HOLE_IN_STREAM: "the stream does not continue: {measured:g} rows missing or told again, threshold {threshold:g}",
     CHAIN_BROKEN: "the venue's update ids do not continue: {measured:g} ids missing, threshold {threshold:g}",
     CHECKSUM_WRONG: "the book's checksum is {measured:.0f}, the venue's {threshold:.0f}",

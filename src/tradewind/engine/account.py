@@ -6,7 +6,7 @@ writes its own. Every strategy of a composition lives in each account.
 
 from typing import Any
 
-from tradewind.domain.codes import CANCEL_ONLY, CHARGE, REDUCE_ONLY, REPORT, STREAM
+from tradewind.domain.codes import CANCEL_ONLY, CHARGE, REDUCE_ONLY, REPORT, RULE, STREAM
 from tradewind.domain.reasons import (
     DRAWDOWN,
     LADDER_CANCEL,
@@ -17,6 +17,7 @@ from tradewind.domain.reasons import (
     TABLE_FULL,
 )
 from tradewind.execution import orders
+from tradewind.kernel import rungs
 from tradewind.kernel.jit import called, compiled
 from tradewind.portfolio import facts, ledger
 from tradewind.risk import breakers, review, sizing
@@ -26,6 +27,7 @@ from . import settings
 from .slots import strategies
 
 ROOM = 512  # free rows of `out` a step may need: every layer of a few pairs, three rows each
+KEPT_ROOM = ROOM // 2  # of it stays for wishes: new rules are told once, so all they end goes at once
 
 
 @compiled
@@ -83,6 +85,8 @@ def on_own_row(a: Any, row: Any, out: Any) -> None:
         settings.adopt(a, row)
     if a.fact.ladder.rung >= REDUCE_ONLY and a.fact.ids.n_open > 0:
         cancel_all(a, out)
+    if a.fact.ids.n_open > 0 and (row.kind == RULE or rungs.left(a, row.instrument) >= REDUCE_ONLY):
+        revalidate(a, row.instrument, out)
     work_wishes(a, out)
 
 
@@ -168,7 +172,7 @@ def work(a: Any, k: int, i: int, out: Any) -> None:
 @compiled
 def enter(a: Any, k: int, i: int, side: int, layer: int, t: Any, quantity: int, out: Any) -> None:
     """One new order, if the review lets it pass."""
-    refused = review.review(a, k, i, side, t.price, quantity)
+    refused = review.review(a, k, i, side, t, quantity)
     order_id = orders.free_id(a)
     if refused != 0 or order_id == 0:
         a.count.refused += 1
@@ -188,6 +192,18 @@ def cancel_all(a: Any, out: Any) -> None:
             continue
         if a.fact.ladder.rung >= CANCEL_ONLY or review.adds_risk(a, o):
             facts.apply(a, orders.cancel(a, o, LADDER_CANCEL, out))
+
+
+@called
+def revalidate(a: Any, i: int, out: Any) -> None:
+    """Takes back the orders at instrument i that its rules, its venue's word or what the fabric grants no longer let rest."""
+    for slot in range(a.fact.order.size):
+        o = a.fact.order[slot]
+        if o.instrument != i or not orders.cancellable(o) or a.clock.n_out > out.size - KEPT_ROOM:
+            continue
+        cause = review.unfit(a, o)
+        if cause != 0:
+            facts.apply(a, orders.cancel(a, o, cause, out))
 
 
 @called

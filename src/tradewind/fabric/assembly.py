@@ -186,6 +186,12 @@ def _trading(feed: Feed) -> dict[str, str]:
     return {made.symbol: codes.STATUS_NAMES[feed.rules.get((number, "status"), made.status)] for number, made in listed}
 
 
+def _access(feed: Feed) -> dict[str, str]:
+    """The rung each symbol is granted, as last told."""
+    told = zip(feed.adapter.instruments, feed.access.told, strict=True)
+    return {made.symbol: codes.RUNG_NAMES[rung] if rung >= codes.ACTIVE else "" for made, rung in told}
+
+
 def standing_of(feed: Feed) -> dict[str, dict[str, Any]]:
     """By symbol, what the machine that hears the feed thinks of it."""
     return {
@@ -208,6 +214,7 @@ def describe(feed: Feed) -> dict[str, Any]:
         "rows": feed.desk.rows, "frames": msgspec.to_builtins(feed.frame_counts), "connections": feed.connections,
         "takeovers": feed.takeovers, "requests": feed.budget.asked, "banned": feed.budget.banned,
         "clock_offset_ns": feed.desk.skew.offset_ns, "suspect_stamps": feed.desk.suspect_stamps,
-        "transitions": len(feed.desk.transitions), "trading": _trading(feed), "problems": feed.problems, "refused": feed.refusals,
+        "transitions": len(feed.desk.transitions), "trading": _trading(feed), "access": _access(feed),
+        "problems": feed.problems, "refused": feed.refusals,
         "first_refusals": feed.first_refusals, "streams": streams, "standing": standing_of(feed),
     }  # fmt: skip

@@ -127,6 +127,13 @@ class Budget:
             self.banned = False
 
     @property
+    def used_up(self) -> bool:
+        """Whether what markets may have of a window is spent. Windows shorter than a minute only set a pace."""
+        now, share = self._time.now(), SHARES["market"]
+        long = (meter for meter in self.meters.values() if meter.window.length_ns >= codes.MINUTE)
+        return any(meter.free_at(now, 1, share) > now for meter in long)
+
+    @property
     def open(self) -> bool:
         """Whether anything may be asked at all."""
         return self._time.now() >= self.closed_until

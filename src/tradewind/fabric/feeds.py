@@ -22,6 +22,7 @@ from tradewind.venues.adapter import BAR, DEPTH, FUNDING, MARK, OPEN_INTEREST, Q
 from tradewind.venues.keepers import BookKeeper, keeper_of
 
 from . import comparing, history, polling
+from .access import Access
 from .budget import Backoff, Budget
 from .clock import JournalTime
 from .desk import Desk
@@ -108,6 +109,7 @@ class Feed:
         self.standings: list[Standing] = []  # by instrument, what the machine thinks of it; none where no machine listens
         self.doubts = [Doubt() for _ in instruments]
         self.retell = False  # an earlier life may have told other rules: they are told again
+        self.access = Access(self)
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._number = 0
 
@@ -165,12 +167,15 @@ class Feed:
             elif doubt.due(standing.broken != 0, now):
                 self.note_text(f"a book was joined anew: {why.name(standing.broken)}")
                 lane.distrust(why.BOOK_DOUBTED)
-                self.desk.flush()
+        self.access.look()
+        self.desk.flush()
 
     # Running ----------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until cancelled. One task a connection, one for what only time tells, one for clock and rules."""
+        self.access.begin()
+        self.desk.flush()
         try:
             async with asyncio.TaskGroup() as group:
                 for topics in self.groups():
@@ -186,6 +191,7 @@ class Feed:
 
     async def stop(self) -> None:
         """Lets every connection go; streams are told."""
+        self.access.end()
         tasks = [task for task in self._tasks.values() if not task.done()]
         for task in tasks:
             task.cancel()
@@ -233,6 +239,8 @@ class Feed:
                 self.absent, self.unconnected_since = True, 0
             if isinstance(error, Denied):
                 self.budget.heard(error.answer.status, self.adapter.quota(error.answer))
+                self.access.look()
+                self.desk.flush()
             return None
         link = Link(self, wire, topics, rehearsing)
         self.links.append(link)
@@ -374,6 +382,7 @@ class Feed:
                     self._attend(link)
             if self.desk.time.stepped() is not None:
                 self.note_text("this computer's clock was set")
+            self.access.look()
             self.desk.flush()
 
     def _watch_link(self, link: Link, now: int) -> None:

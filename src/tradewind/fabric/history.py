@@ -31,6 +31,9 @@ async def asked(feed: Feed, ask: Ask, purpose: str = "") -> Answer:
     await feed.budget.acquire(ask.weight, purpose or ask.purpose)
     answer = await feed.outside.transport.ask(feed.place.rest, ask)
     feed.budget.heard(answer.status, feed.adapter.quota(answer))
+    if not feed.budget.open:
+        feed.access.look()
+        feed.desk.flush()
     return answer
 
 
@@ -194,4 +197,5 @@ async def measure_clock(feed: Feed) -> None:
         return
     if changed and feed.lanes:
         feed.desk.tell_clock(feed.lanes[0].source)
-        feed.desk.flush()
+    feed.access.look()
+    feed.desk.flush()

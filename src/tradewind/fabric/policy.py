@@ -1,7 +1,7 @@
 """What is done when a capability is lost: one table, condition × capability → action. docs/policy.md is made from it.
 
-A row says how far the ladder steps down, over what, and what the fabric does meanwhile. The ladder comes back one rung at a
-time when the capability stands again. Rows for the order path come with the live gateways.
+A row says how far trading steps down, over what, and what the fabric does meanwhile. `access` acts on it: down at once, and back
+one rung at a time when the capability stands again. Rows for the order path come with the live gateways.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from tradewind.domain import codes
 from tradewind.domain.codes import ACTIVE, BACKFILLING, CANCEL_ONLY, CAUTIOUS, GAP, INVALID, REDUCE_ONLY, STALE, SYNCED, UNAVAILABLE
 
 # Capabilities ------------------------------------------------------------------------------------------------------------
-BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, TRUST = (
-    "book", "quotes", "trades", "candles", "derivatives", "history", "clock", "requests", "socket", "trust",
+BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, PROOF, TRUST = (
+    "book", "quotes", "trades", "candles", "derivatives", "history", "clock", "requests", "socket", "proof", "trust",
 )  # fmt: skip
-CAPABILITIES = (BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, TRUST)
+CAPABILITIES = (BOOK, QUOTES, TRADES, CANDLES, DERIVATIVES, HISTORY, CLOCK, REQUESTS, SOCKET, PROOF, TRUST)
 CAPABILITY_OF = {
     "depth": BOOK, "quote": QUOTES, "trade": TRADES, "bar": CANDLES, "funding": DERIVATIVES, "mark": DERIVATIVES,
     "open_interest": DERIVATIVES, "liquidation": DERIVATIVES,
@@ -64,6 +64,7 @@ POLICY: dict[tuple[int, str], Action] = {
     (UNAVAILABLE, REQUESTS): Action(CANCEL_ONLY, VENUE, "send nothing until the ban is over", "what sockets bring"),
     (STALE, REQUESTS): Action(CAUTIOUS, VENUE, "the budget is used up: wait; cancels have their own part", "everything"),
     (UNAVAILABLE, SOCKET): Action(CAUTIOUS, VENUE, "poll by REST, at a lower grade", "books and trades with the poll's age"),
+    (INVALID, PROOF): Action(CAUTIOUS, VENUE, "let a broken book rest before it is subscribed again", "what proves itself"),
     (STALE, TRUST): Action(CAUTIOUS, INSTRUMENT, "nothing: its weight falls with its age", "the touch, with a smaller vote"),
     (INVALID, TRUST): Action(REDUCE_ONLY, INSTRUMENT, "join anew, ever more seldom", "no touch; it has no vote"),
 }  # fmt: skip
@@ -79,7 +80,6 @@ def page() -> str:
     """docs/policy.md."""
     from .streams import CONDITION_NAMES
 
-    ladder = ("ACTIVE", "CAUTIOUS", "REDUCE_ONLY", "CANCEL_ONLY", "HALTED", "DEAD")
     lines = [
         "# When something is lost", "",
         "<!-- Made by tools/pages.py from src/tradewind/fabric/policy.py. Do not edit. -->", "",
@@ -87,6 +87,15 @@ def page() -> str:
         "means: the rung trading steps down to, over what, what the fabric does to get it back, and what may still be read. A pair",
         "that is not in the table has no consequence of its own. A venue of the [bridge](bridge.md) has the same conditions and",
         "consequences; beside them, in every condition, its sizes are those of grade C.", "",
+        "An instrument stands on the worst rung of what is lost of it and of its venue. A `RULE` row (`ACCESS`) tells the",
+        "machine each change: down at once, back one rung at a time with 3 s of calm before each. In the first half minute of a",
+        "feed, until it has once stood on `ACTIVE`, it goes up as fast as its streams come. Only streams the run follows count,",
+        "and those that are silent by nature (liquidations) do not. What the rungs allow is told in [risk](risk.md).", "",
+        "`requests` are `UNAVAILABLE` while the venue has told us to ask nothing (429 or 418), `STALE` while a minute's budget",
+        "is spent; `clock` is `STALE` after five questions without an answer; `socket` is `UNAVAILABLE` after 30 s without any",
+        "connection; `proof` is `INVALID` where three books of the venue failed their checksums in ten minutes; `trust` is",
+        "`INVALID` when the machine has not believed the touch for 3 s, `STALE` below 0.6. `history` costs no rung and is not",
+        "watched.", "",
         "| capability | condition | ladder | over | the fabric | readers may use |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for capability in CAPABILITIES:
@@ -94,7 +103,7 @@ def page() -> str:
             found = POLICY.get((condition, capability))
             if found is not None and condition != SYNCED:
                 lines.append(
-                    f"| {capability} | `{CONDITION_NAMES[condition]}` | `{ladder[found.rung]}` | {found.scope} "
+                    f"| {capability} | `{CONDITION_NAMES[condition]}` | `{codes.RUNG_NAMES[found.rung]}` | {found.scope} "
                     f"| {found.fabric} | {found.reads} |"
                 )
     return "\n".join([*lines, "", *_transitions()]) + "\n"

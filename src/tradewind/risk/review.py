@@ -7,8 +7,23 @@ last: only an order that passed everything else is counted.
 
 from typing import Any
 
-from ..domain.codes import BUY, CANCEL_ONLY, CAUTIOUS, GRADE_A, GRADE_B, GRADE_NONE, REDUCE_ONLY, SPOT, SYNCED, TRADING
+from ..domain.codes import (
+    BUY,
+    CANCEL_ONLY,
+    CAUTIOUS,
+    GRADE_A,
+    GRADE_B,
+    GRADE_NONE,
+    LIMIT_POST_ONLY,
+    REDUCE_ONLY,
+    SPOT,
+    STATUS_POST_ONLY,
+    STATUS_REDUCE_ONLY,
+    SYNCED,
+    TRADING,
+)
 from ..domain.layout import (
+    ACCESS,
     BASE,
     BASE_NUM,
     CASH,
@@ -38,6 +53,7 @@ from ..domain.layout import (
 )
 from ..domain.orders import FIRST_FINAL, FREE
 from ..domain.reasons import (
+    ACCESS_LOST,
     BALANCE_TOO_SMALL,
     BOOK_UNTRUSTED,
     DATA_TOO_OLD,
@@ -60,6 +76,7 @@ from ..domain.reasons import (
     SELF_CROSS,
     TOO_MANY_OPEN,
 )
+from ..kernel import rungs
 from ..kernel.jit import called, compiled
 from . import limits
 
@@ -67,15 +84,18 @@ MONEY = 1e-8
 
 
 @compiled
-def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
-    """0 where strategy k may send this order now, else why not; the numbers are in s.noted[k, i]."""
+def review(s: Any, k: int, i: int, side: int, t: Any, quantity: int) -> int:
+    """0 where strategy k may send an order for target t now, else why not; the numbers are in s.noted[k, i]."""
+    price = t.price
     reason = permitted(s, k, i)
     if reason == 0:
         reason = well_formed(s, k, i, price, quantity)
     if reason != 0:
         return reason
     lessens = reduces(s, k, i, side, quantity)
-    reason = collared(s, k, i, side, price, lessens)
+    reason = taken(s, k, i, t.otype, lessens)
+    if reason == 0:
+        reason = collared(s, k, i, side, price, lessens)
     if reason == 0 and not lessens:
         reason = at_par(s, k, i)
     if reason == 0:
@@ -91,15 +111,18 @@ def review(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> int:
 
 @compiled
 def permitted(s: Any, k: int, i: int) -> int:
-    """Right, the venue's own word, ladder, book, age of the data, number of open orders."""
+    """Right, the venue's own word, ladder, what the fabric grants, book, age of the data, number of open orders."""
     if s.fact.right[k, i] == 0:
         return limits.note(s, k, i, NO_RIGHT, 0.0, 0.0)
     status = s.fact.rule[i, TRADING_STATUS]
-    if status != TRADING:
+    if status != TRADING and rungs.by_word(status) >= CANCEL_ONLY:
         return limits.note(s, k, i, NOT_TRADING, float(status), 0.0)
     rung = s.fact.ladder.rung
     if rung >= CANCEL_ONLY:
         return limits.note(s, k, i, HALTED_BY_LADDER, float(rung), 0.0)
+    access = s.fact.rule[i, ACCESS]
+    if access >= CANCEL_ONLY:
+        return limits.note(s, k, i, ACCESS_LOST, float(access), float(REDUCE_ONLY))
     top = s.top[i]
     if top.condition != SYNCED or top.good == 0:
         return limits.note(s, k, i, BOOK_UNTRUSTED, float(top.condition), 0.0)
@@ -109,6 +132,15 @@ def permitted(s: Any, k: int, i: int) -> int:
     most = s.fact.limit[0, MAX_OPEN]
     if s.fact.ids.n_open >= most:
         return limits.note(s, k, i, TOO_MANY_OPEN, float(s.fact.ids.n_open), float(most))
+    return 0
+
+
+@compiled
+def taken(s: Any, k: int, i: int, otype: int, lessens: bool) -> int:
+    """Whether the venue's word for the instrument lets this kind of order in. Every order of ours names its limit price."""
+    status = s.fact.rule[i, TRADING_STATUS]
+    if (status == STATUS_REDUCE_ONLY and not lessens) or (status == STATUS_POST_ONLY and otype != LIMIT_POST_ONLY):
+        return limits.note(s, k, i, NOT_TRADING, float(status), 0.0)
     return 0
 
 
@@ -155,6 +187,21 @@ def adds_risk(s: Any, o: Any) -> bool:
     if o.side == BUY:
         return max(held, book) + o.open_left > 0
     return min(held, book) - o.open_left < 0
+
+
+@called
+def unfit(s: Any, o: Any) -> int:
+    """Why a live order may not rest under the rules that hold now, its numbers noted; 0 where it may."""
+    k = o.strategy
+    i = o.instrument
+    status = s.fact.rule[i, TRADING_STATUS]
+    access = s.fact.rule[i, ACCESS]
+    worst = rungs.left(s, i)
+    if worst >= CANCEL_ONLY or (worst >= REDUCE_ONLY and adds_risk(s, o)):
+        if access >= worst:
+            return limits.note(s, k, i, ACCESS_LOST, float(access), float(worst - 1))
+        return limits.note(s, k, i, NOT_TRADING, float(status), 0.0)
+    return well_formed(s, k, i, o.price, o.quantity)
 
 
 @compiled
@@ -224,8 +271,11 @@ def exposure(s: Any, k: int, i: int, side: int, price: int, quantity: int) -> in
     rung = s.fact.ladder.rung
     if rung >= REDUCE_ONLY:
         return limits.note(s, k, i, HALTED_BY_LADDER, float(rung), 0.0)
+    access = s.fact.rule[i, ACCESS]
+    if access >= REDUCE_ONLY:
+        return limits.note(s, k, i, ACCESS_LOST, float(access), float(CAUTIOUS))
     unit = limits.unit_worth(s, i, max(float(price), s.top[i].mid))
-    share = (0.5 if rung == CAUTIOUS else 1.0) * MONEY
+    share = (0.5 if max(rung, access) == CAUTIOUS else 1.0) * MONEY
     own = share * limits.most_of_size(s, i)
     for scope in (0, k + 1):
         limit = s.fact.limit[scope]

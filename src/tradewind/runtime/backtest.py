@@ -228,17 +228,24 @@ def _shared(names: list[str], worths: list[float], whole: float | None) -> dict[
     return {**dict(zip(names, worths, strict=True)), HOLDINGS: total - traded, "all": total}
 
 
-RUNGS = ("ACTIVE", "CAUTIOUS", "REDUCE_ONLY", "CANCEL_ONLY", "HALTED", "DEAD")
-
-
 def stopped(session: Session) -> list[str]:
     """A sentence where the ladder stands below its first rung at the end: from then on little or nothing was traded."""
     ladder = session.state[0]["fact"]["ladder"]
     rung = int(ladder["rung"])
     if rung == codes.ACTIVE:
-        return []
+        return _restrained(session)
     since, cause = moment(int(ladder["since"])), reasons.name(int(ladder["cause"]))
-    return [f"{RUNGS[rung]} since {since} ({cause}): from then on the risk ladder stood below ACTIVE and held orders back"]
+    name = codes.RUNG_NAMES[rung]
+    held = f"{name} since {since} ({cause}): from then on the risk ladder stood below ACTIVE and held orders back"
+    return [held, *_restrained(session)]
+
+
+def _restrained(session: Session) -> list[str]:
+    """A sentence where instruments were granted less than everything at the end."""
+    granted = session.state[0]["fact"]["rule"][: len(session.instruments), layout.ACCESS].tolist()
+    told = zip(session.instruments, granted, strict=True)
+    held = [f"{x.name} {codes.RUNG_NAMES[min(rung, codes.DEAD)]}" for x, rung in told if rung > codes.ACTIVE]
+    return [f"{', '.join(held)} at the end (ACCESS_LOST): something of the market or its venue was lost"] if held else []
 
 
 def _table(measured: Any) -> Any:

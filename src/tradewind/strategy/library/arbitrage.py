@@ -10,8 +10,9 @@ that. The report prices the hedges (cause LEG_HEDGED, see monitor.hedges).
 
 from typing import Any
 
-from ...domain.codes import BUY, GRADE_B, LIMIT_IOC, REDUCE_ONLY, SELL, SPOT, SYNCED
+from ...domain.codes import BUY, CAUTIOUS, GRADE_B, LIMIT_IOC, REDUCE_ONLY, SELL, SPOT, SYNCED
 from ...domain.layout import (
+    ACCESS,
     BARS_ONLY,
     BASE,
     BASE_NUM,
@@ -26,18 +27,22 @@ from ...domain.layout import (
     QUOTE_ASSET,
     TAKER_FEE_E7,
     TRACKS_BALANCE,
+    TRADING_STATUS,
     VENUE,
 )
 from ...domain.reasons import (
+    ACCESS_LOST,
     BOOK_NOT_SYNCED,
     EDGE_OVER_COST,
     EDGE_TOO_SMALL,
     LEG_HEDGED,
     LEGS_IN_FLIGHT,
     NO_REFERENCE,
+    NOT_TRADING,
     ONE_VENUE_ONLY,
     QUANTITY_TOO_SMALL,
 )
+from ...kernel import rungs
 from ...kernel.jit import called, compiled
 from ..selector import part
 from ..targets import because, marketable, note, nudged, want, wish
@@ -71,7 +76,7 @@ def on_touch(s: Any, k: int, i: int) -> None:
 
 @compiled
 def usable(s: Any, k: int, j: int) -> bool:
-    """Whether a leg at instrument j could pass the review at all: right, a believed and fresh touch, a rate."""
+    """Whether a leg at instrument j could pass the review at all: right, a believed and fresh touch, a rate, a venue."""
     top = s.top[j]
     return (
         s.fact.right[k, j] != 0
@@ -81,12 +86,16 @@ def usable(s: Any, k: int, j: int) -> bool:
         and top.ask > 0
         and s.clock.now - top.ts <= s.fact.limit[0, MAX_AGE_NS]
         and s.group[s.fact.rule[j, QUOTE_ASSET]].reference > 0.0
+        and rungs.takes_at_once(s, j, REDUCE_ONLY)
     )
 
 
 @called
 def search(s: Any, k: int, i: int, g: Any) -> None:
-    """Instrument i against every other member of its group, both ways."""
+    """Instrument i against every other member of its group, both ways. No pair begins where one leg alone would pass the review."""
+    if not rungs.takes_at_once(s, i, CAUTIOUS):
+        shut(s, k, i)
+        return
     best = -1e18
     other = -1
     buy_here = 1
@@ -94,7 +103,7 @@ def search(s: Any, k: int, i: int, g: Any) -> None:
     bid = cost_in(s, i, s.top[i].bid, -1.0)
     for m in range(g.n_members):
         j = g.member[m]
-        if j == i or not usable(s, k, j):
+        if j == i or not usable(s, k, j) or not rungs.takes_at_once(s, j, CAUTIOUS):
             continue
         if s.fact.rule[i, BARS_ONLY] != 0 and s.top[j].ts_venue != s.top[i].ts_venue:
             continue  # closes of different minutes are no two prices of one moment
@@ -120,6 +129,16 @@ def search(s: Any, k: int, i: int, g: Any) -> None:
         strike(s, k, i, other, best, margin)
     else:
         strike(s, k, other, i, best, margin)
+
+
+@called
+def shut(s: Any, k: int, i: int) -> None:
+    """Notes why no pair begins at instrument i, whatever the edge."""
+    access = s.fact.rule[i, ACCESS]
+    if access > CAUTIOUS:
+        note(s, k, i, ACCESS_LOST, float(access), float(CAUTIOUS))
+    else:
+        note(s, k, i, NOT_TRADING, float(s.fact.rule[i, TRADING_STATUS]), 0.0)
 
 
 @compiled
@@ -309,7 +328,7 @@ def hedge(s: Any, k: int, i: int, net: int, g: Any) -> None:
 @compiled
 def may_hedge(s: Any, k: int, j: int, side: int, net: int) -> bool:
     """Where only reducing is allowed, a hedge must reduce the position at its own venue."""
-    if s.fact.ladder.rung < REDUCE_ONLY:
+    if max(s.fact.ladder.rung, rungs.left(s, j)) < REDUCE_ONLY:
         return True
     held = s.fact.position[k, j].quantity * s.fact.rule[j, BASE_NUM]
     return bool(held <= net if side == BUY else held >= net)
