@@ -18,6 +18,7 @@ from tradewind.domain.rows import rows as blank_rows
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.clock import JournalTime
 from tradewind.fabric.desk import one
+from tradewind.storage.background import Background
 from tradewind.storage.marketlog import MarketLog
 from tradewind.storage.recording import MARKET
 
@@ -88,7 +89,12 @@ def passing(at: int) -> Rows:
 def begin_log(folder: Path, fabric: Fabric) -> MarketLog:
     """A new market log for a fabric's rows below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    return MarketLog(folder / MARKET, fabric.instruments, fabric.streams, f"tradewind {__version__}")
+    return MarketLog(folder / MARKET, fabric.instruments, fabric.streams, f"tradewind {__version__}", worker=worker())
+
+
+def worker() -> Background:
+    """Blocks are packed and synced on a thread of their own: inside the loop, sockets would wait 20 ms for each."""
+    return Background("market log")
 
 
 class Opening:

@@ -18,7 +18,7 @@ from tradewind.fabric.streams import CONDITION_NAMES
 from tradewind.storage.marketlog import MarketLog, MarketReader
 from tradewind.storage.recording import MARKET, is_recording, note_sitting, write_notes
 
-from .live_rows import OPENING_ROWS, Ends, LiveRows, Opening, begin_log, go_on
+from .live_rows import OPENING_ROWS, Ends, LiveRows, Opening, begin_log, go_on, worker
 from .live_source import Choice, Opened, Say, book_depths, opened, same_as
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -59,7 +59,7 @@ async def _record(choice: Choice, out: Path, duration_ns: int | None, show: tupl
     async with opened(choice, say, before=before, not_before=ends.last_ts + 1 if earlier else 0) as (fabric, source):
         named = f"{len(fabric.instruments)} instruments of {', '.join(x.adapter.venue for x in fabric.wanted)} ({source})"
         say(f"{'going on with' if earlier else 'recording'} {named}")
-        with MarketLog.reopen(out / MARKET) if earlier else begin_log(out, fabric) as log:
+        with MarketLog.reopen(out / MARKET, worker=worker()) if earlier else begin_log(out, fabric) as log:
             opening, told = Opening(fabric), [False]
             note_sitting(out, log.rows if earlier else 0)
 
