@@ -118,6 +118,20 @@ def test_no_label_looks_over_missing_bars_or_at_one_that_is_cut() -> None:
     assert cut.tolist() == [True] + [False] * 7, "tapes that go on from one another cut nothing"
 
 
+@pytest.mark.parametrize(("ahead_s", "cut"), [(0, [6]), (-20, [0]), (20, [0, 6])])
+def test_a_tape_ends_by_the_clock_of_its_venue(tmp_path: Path, ahead_s: int, cut: list[int]) -> None:
+    """Bars are of venue time: where the recorder's clock is off, the bar that its tape cuts is another one."""
+    made = markets.market(7)
+    made = made[made["ts_local"] < markets.START + 6 * codes.MINUTE + 30 * codes.SECOND]
+    made["ts_venue"] += ahead_s * codes.SECOND
+    sifted = frames.Sifted()
+    with markets.store(tmp_path / "s") as store:
+        frames._sift(store, markets.tape(tmp_path / "t", made), sifted, markets.judge())
+    ends = (markets.START // codes.MINUTE + 1 + np.arange(-1 if ahead_s < 0 else 0, 7)) * codes.MINUTE
+    found = np.flatnonzero(frames._cut(ends, codes.MINUTE, sifted.spans["binance:BTC/USDT"])).tolist()
+    assert found == cut, found
+
+
 CHILD = """
 import sys
 from pathlib import Path

@@ -72,7 +72,7 @@ class Sifted(msgspec.Struct, kw_only=True):
     released: Counter[str] = msgspec.field(default_factory=Counter)
     gaps: list[dict[str, Any]] = []
     instruments: dict[str, Instrument] = {}
-    spans: dict[str, list[tuple[int, int]]] = {}  # first and last journal time of each tape
+    spans: dict[str, list[tuple[int, int]]] = {}  # when each tape begins and ends, by the clock of the venue
 
 
 def make(
@@ -135,10 +135,13 @@ def _sift(store: Store, tape: Tape, into: Sifted, judge: Judge | None) -> str:
     sieve = Sieve(manifest.instruments, manifest.streams, judge, manifest.notes)
     watch = Watch(manifest.instruments, manifest.streams)
     into.instruments |= {instrument.name: instrument for instrument in manifest.instruments}
-    for instrument in manifest.instruments if manifest.segments else ():
-        into.spans.setdefault(instrument.name, []).append((manifest.segments[0].first_ts, manifest.segments[-1].last_ts))
     for index, segment in enumerate(manifest.segments):
         rows = tape.segment(index)
+        if not index:
+            for number, instrument in enumerate(manifest.instruments):
+                ahead = _ahead(rows[rows["instrument"] == number])
+                span = manifest.segments[0].first_ts + ahead, manifest.segments[-1].last_ts + ahead
+                into.spans.setdefault(instrument.name, []).append(span)
         fates = sieve.fates(rows)
         into.gaps += watch.see(rows, fates, segment.sha256)
         for at in quarantine.released_rows(store, segment.sha256):
@@ -147,6 +150,12 @@ def _sift(store: Store, tape: Tape, into: Sifted, judge: Judge | None) -> str:
         _keep(rows, fates, Source(origin_of(segment.sha256), manifest.instruments), into)
     into.gaps += watch.close()
     return sieve.judge.hash
+
+
+def _ahead(rows: Rows) -> int:
+    """How far a venue's clock goes before that of whoever recorded it, in ns: bars end by the one, tapes by the other."""
+    told = rows[rows["ts_venue"] > 0]
+    return int(np.median(told["ts_venue"] - told["ts_local"])) if len(told) else 0
 
 
 def _keep(rows: Rows, fates: NDArray[np.int16], source: Source, into: Sifted) -> None:
