@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tradewind.domain import codes, layout, reasons
 from tradewind.domain.rows import Rows, rows
-from tradewind.fabric import beliefs, catalogue, ingest, quarantine
+from tradewind.fabric import beliefs, catalogue, ingest, quarantine, retention
 from tradewind.fabric.sieve import SLOWEST_NS, STALE_NS, habits
 from tradewind.fabric.verify import verify
 from tradewind.storage import lake as lake_module
@@ -61,6 +61,34 @@ def test_the_lake_is_a_projection(tmp_path: Path) -> None:
         found = verified(store)
         assert not found.equal
         assert found.differs == ["trades/" + "/".join(part)]
+
+
+def test_a_lake_whose_old_days_went_is_still_what_its_tapes_make_it(tmp_path: Path) -> None:
+    """And one that takes in more of a day that went, and lets it go again."""
+    with markets.store(tmp_path / "s") as store:
+        for day in range(3):
+            made = markets.market(5, seed=day + 1, first=markets.START + day * codes.DAY)
+            ingest.ingest(store, markets.tape(tmp_path / str(day), made), markets.judge())
+        assert sum(retention.keep(store, table.table, 2) for table in store.lake.tables()) > 50
+        assert len({part.day for part in store.lake.parts("trades")}) == 2
+        assert sum(retention.keep(store, table.table, 2) for table in store.lake.tables()) == 0
+        assert verified(store).equal
+        ingest.ingest(store, markets.tape(tmp_path / "late", markets.market(4, seed=9)), markets.judge())
+        assert len({part.day for part in store.lake.parts("trades")}) == 3 and verified(store).equal
+        assert retention.keep(store, "trades", 1) and verified(store).equal
+        store.lake.prune("quotes", "2100-01-01")
+        assert not verified(store).equal, "what went without a note is missing"
+
+
+def test_a_clock_that_was_set_back_changes_no_order(tmp_path: Path) -> None:
+    for number, began in enumerate((10**18, 1)):
+        with markets.store(tmp_path / "s", began) as store:
+            made = markets.market(5, seed=number + 1, first=markets.START + number * codes.DAY)
+            ingest.ingest(store, markets.tape(tmp_path / str(number), made), markets.judge())
+            assert verified(store).equal
+    with markets.store(tmp_path / "s", 1) as store:
+        taken = sorted(store.records.rows("segments"), key=lambda row: row["ingested_ns"])
+        assert [Path(row["tape"]).name for row in taken] == ["0", "1"]
 
 
 def test_a_changed_judge_is_named(tmp_path: Path) -> None:

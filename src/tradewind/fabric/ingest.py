@@ -226,7 +226,7 @@ class _Ingest:
                         "digest": segment.sha256, "tape": str(self.tape.folder.absolute()), "place": index,
                         "rows": len(rows) + n_unread, "first_ts": segment.first_ts, "last_ts": segment.last_ts,
                         "accepted": counted[0], "quarantined": counted[1], "duplicates": counted[2], "other": int(other.sum()),
-                        "machine": self.sieve.judge.hash, "ingested_ns": self.store.clock(),
+                        "machine": self.sieve.judge.hash, "ingested_ns": self.store.stamp(),
                     }
                 ],
             )  # fmt: skip

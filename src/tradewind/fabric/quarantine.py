@@ -104,7 +104,7 @@ def _release(store: Store, name: str, by: str, note: str) -> Released:
             event = np.where(rows["ts_venue"] > 0, rows["ts_venue"], rows["ts_local"])
             bars += minutes.derive(store.lake, Part(piece.venue, piece.instrument, piece.day), np.unique(_ends(event)).tolist())
     stale = _mark_stale(store, entry, f"quarantine entry {entry.id} was released")
-    _recount(store, entry, made, {"decided_by": by, "decided_ns": store.clock(), "note": note})
+    _recount(store, entry, made, {"decided_by": by, "decided_ns": store.stamp(), "note": note})
     _leave_quarantine(store, entry, at, source.origin)
     return Released(id=entry.id, rows=len(rows), bars=sorted(bars), days=sorted({piece.day for piece in made}), datasets=stale)
 
@@ -228,7 +228,7 @@ def _mark_stale(store: Store, entry: Entry, why: str) -> list[str]:
 
 
 def _decide(store: Store, entry: Entry, state: str, by: str, note: str) -> Entry:
-    decided: dict[str, Any] = {"state": state, "decided_by": by, "decided_ns": store.clock(), "note": note}
+    decided: dict[str, Any] = {"state": state, "decided_by": by, "decided_ns": store.stamp(), "note": note}
     with store.records.change() as connection:
         store.records.update(connection, "quarantine", {"id": entry.id}, decided)
     return msgspec.structs.replace(entry, **decided)

@@ -44,6 +44,14 @@ class Store:
             raise BadUse("no store here", where=str(folder), expected="one that `tradewind data ingest` made")
         return cls(folder)
 
+    def stamp(self) -> int:
+        """When something is taken in or decided: later than all that was before, also where the computer's clock was set back.
+
+        `verify` does everything again in the order of these times.
+        """
+        kept = (("segments", "ingested_ns"), ("quarantine", "decided_ns"), ("runs", "started_ns"))
+        return max(self.clock(), max(self.records.latest(*one) for one in kept) + 1)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Holds the store against other writers; may be nested. Raises BadUse where another process holds it."""

@@ -18,7 +18,7 @@ from tradewind.domain.errors import TradewindError
 from tradewind.storage.projection import TABLES
 from tradewind.storage.tape import Tape
 
-from . import quarantine
+from . import quarantine, retention
 from .entries import RELEASED
 from .ingest import Say, ingest
 from .raw import open_raw
@@ -72,7 +72,7 @@ Act = Callable[[Store, JudgeFor, Say], Any]
 
 
 def _history(store: Store) -> Iterator[Act]:
-    """Every ingest of a tape and every release, oldest first."""
+    """Every ingest of a tape, every release and every time old days went, oldest first."""
     acts: list[tuple[int, int, Act]] = []
     first: dict[str, int] = {}
     known = {row["digest"] for row in store.records.rows("segments")}
@@ -81,6 +81,7 @@ def _history(store: Store) -> Iterator[Act]:
     acts += [(when, 0, _ingest(tape, known)) for tape, when in first.items()]
     released = store.records.rows("quarantine", state=RELEASED)
     acts += [(row["decided_ns"], 1, _release(row["id"])) for row in released]
+    acts += [(when, 2, _prune(table, day)) for when, table, day in retention.pruned(store)]
     yield from (act for _, _, act in sorted(acts, key=lambda item: item[:2]))
 
 
@@ -96,6 +97,13 @@ def _ingest(folder: str, known: set[str]) -> Act:
 def _release(name: str) -> Act:
     def act(rebuilt: Store, _judge_for: JudgeFor, _say: Say) -> None:
         quarantine.release(rebuilt, name)
+
+    return act
+
+
+def _prune(table: str, day: str) -> Act:
+    def act(rebuilt: Store, _judge_for: JudgeFor, _say: Say) -> None:
+        retention.prune(rebuilt, table, day)
 
     return act
 

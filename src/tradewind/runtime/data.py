@@ -10,7 +10,19 @@ import msgspec
 
 from tradewind.domain import codes
 from tradewind.domain.errors import BadUse
-from tradewind.fabric import beliefs, catalogue, datasets, differences, download, ingest, observations, quarantine, series, verify
+from tradewind.fabric import (
+    beliefs,
+    catalogue,
+    datasets,
+    differences,
+    download,
+    ingest,
+    observations,
+    quarantine,
+    retention,
+    series,
+    verify,
+)
 from tradewind.fabric.assembly import budget_of
 from tradewind.fabric.raw import open_raw
 from tradewind.fabric.spec import moment
@@ -109,8 +121,7 @@ def compact(options: of.CompactOptions, place: Path) -> dict[str, Any]:
     with Store.existing(place) as store, store.alone():
         for table in store.lake.tables():
             if options.keep_days > 0:
-                youngest = max((part.day for part in store.lake.parts(table.table)), default="1970-01-01")
-                pruned += store.lake.prune(table.table, day_text(day_number(youngest) - options.keep_days + 1))
+                pruned += retention.keep(store, table.table, options.keep_days)
             saved += store.lake.compact(table.table)
             if options.vacuum_hours >= 0:
                 deleted += store.lake.vacuum(table.table, options.vacuum_hours)

@@ -107,6 +107,13 @@ class Records:
         with self.engine.connect() as connection:
             return [dict(zip(names, row, strict=True)) for row in connection.execute(asked)]
 
+    def latest(self, name: str, column: str) -> int:
+        """The highest value of a whole-number column; 0 where the table is empty."""
+        import sqlalchemy as sa
+
+        with self.engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.max(self.table(name).c[column]))).scalar() or 0)
+
     def put(self, connection: sa.Connection, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Inserts rows, in the place of those with the same primary key."""
         table = self.table(name)
