@@ -153,7 +153,7 @@ def test_a_full_page_of_orders_goes_at_once() -> None:
     desk = Desk()
     for n in range(200):
         desk.submit(BUY, 9000 - 5 * n, 200, layer=n % 4)
-    desk.out = np.zeros(1024, ROW)
+    desk.out = np.zeros(640, ROW)  # of which a step that writes has not all
     desk.s["clock"]["n_out"] = 0
     tell(desk, layout.LOT, 30)
     assert len(desk.said(CANCEL)) == 200
@@ -210,3 +210,12 @@ def test_compiled_and_plain_say_the_same(compiled: bool) -> None:
     causes = told[0][told[0]["kind"] == CANCEL]["value"].tolist()
     assert {reasons.ACCESS_LOST, reasons.PRICE_OFF_TICK, reasons.NOT_TRADING} <= set(causes)
     assert np.array_equal(told[0], told[1])
+
+
+def test_the_sentence_tells_both_rungs() -> None:
+    """What `why-not` prints of a refusal as noted."""
+    desk = Desk()
+    desk.fact(RULE, ref=ACCESS, value=codes.REDUCE_ONLY)
+    noted = desk.s["noted"][0, 0]
+    said = reasons.sentence(desk.review(), float(noted["measured"]), float(noted["threshold"]))
+    assert "granted rung 2 " in said and said.endswith("the order needed rung 1 or better")

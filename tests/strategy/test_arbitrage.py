@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import scripted
 from scripted import MS, Stage, instrument
 from tradewind.domain import codes, layout, reasons
 from tradewind.domain.codes import BUY, EVIDENCE, SELL, SUBMIT
@@ -346,3 +347,44 @@ def test_net_position_always_comes_back(seed: int) -> None:
     assert memory(stage, "hedges") > 0
     assert len(stage.said(SUBMIT)) > 10
     assert stage.s["fact"]["ledger"][layout.CASH].min() >= 0
+
+
+# Venues that take less --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "trades"),
+    [
+        (layout.ACCESS, codes.CAUTIOUS, True), (layout.ACCESS, codes.REDUCE_ONLY, False), (layout.ACCESS, codes.CANCEL_ONLY, False),
+        (layout.TRADING_STATUS, codes.STATUS_LIMIT_ONLY, True), (layout.TRADING_STATUS, codes.STATUS_POST_ONLY, False),
+        (layout.TRADING_STATUS, codes.STATUS_REDUCE_ONLY, False), (layout.TRADING_STATUS, codes.STATUS_HALT, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", [0, 1])
+def test_no_pair_begins_where_one_leg_alone_would_pass(where: int, column: int, value: int, trades: bool) -> None:
+    """Whichever leg it is: not one order, and the other venues' pairs go on."""
+    stage = desk(3)
+    stage.feed(scripted.row(codes.RULE, stage.now + MS, instrument=where, ref=column, value=value))
+    show(stage, 0), show(stage, 2)
+    show(stage, 1, 10100, 10110)
+    sent = {int(o["instrument"]) for o in stage.said(SUBMIT)}
+    assert (where in sent) == trades
+    assert not sent if where == 1 and not trades else len(sent) == 2, "venue 1 is the dear one; 0 and 2 are alike"
+    reason = reasons.ACCESS_LOST if column == layout.ACCESS else reasons.NOT_TRADING
+    if where == 1 and not trades:
+        show(stage, 1, 10105, 10115)
+        assert stage.s["noted"][0, 1]["code"] == reason
+
+
+@pytest.mark.parametrize(("granted", "hedged"), [(codes.CAUTIOUS, True), (codes.REDUCE_ONLY, False), (codes.CANCEL_ONLY, False)])
+def test_a_hedge_goes_only_where_it_may(granted: int, hedged: bool) -> None:
+    """The position is at venue 0; venue 1, where selling costs less, may only be reduced, or not at all, and holds nothing."""
+    stage = desk()
+    stage.feed(scripted.row(codes.RULE, stage.now + MS, instrument=1, ref=layout.ACCESS, value=granted))
+    stage.s["fact"]["position"][0, 0]["quantity"] = 10_000
+    stage.s["arbitrage"][0, 0]["owed"] = 10_000 * 10_000
+    stage.now += codes.SECOND
+    show(stage, 1, 10005, 10015)
+    show(stage, 0)
+    (sent,) = stage.said(SUBMIT)
+    assert (int(sent["side"]), int(sent["instrument"])) == (SELL, 1 if hedged else 0)

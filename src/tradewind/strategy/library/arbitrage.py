@@ -69,7 +69,7 @@ def on_touch(s: Any, k: int, i: int) -> None:
     elif g.grade < GRADE_B:
         note(s, k, i, NO_REFERENCE, float(g.grade), float(GRADE_B))
     elif not usable(s, k, i):
-        note(s, k, i, BOOK_NOT_SYNCED, float(s.top[i].condition), 0.0)
+        shut(s, k, i)
     else:
         search(s, k, i, g)
 
@@ -135,7 +135,9 @@ def search(s: Any, k: int, i: int, g: Any) -> None:
 def shut(s: Any, k: int, i: int) -> None:
     """Notes why no pair begins at instrument i, whatever the edge."""
     access = s.fact.rule[i, ACCESS]
-    if access > CAUTIOUS:
+    if rungs.takes_at_once(s, i, CAUTIOUS):
+        note(s, k, i, BOOK_NOT_SYNCED, float(s.top[i].condition), 0.0)
+    elif access > CAUTIOUS:
         note(s, k, i, ACCESS_LOST, float(access), float(CAUTIOUS))
     else:
         note(s, k, i, NOT_TRADING, float(s.fact.rule[i, TRADING_STATUS]), 0.0)
