@@ -181,9 +181,10 @@ def of_market(rows: Rows, streams: Sequence[Stream], counted: Sequence[str]) -> 
     for source, stream in enumerate(streams):
         mine = fed[fed["source"] == source]
         holes += int((np.diff(mine["stream_seq"]) != 1).sum())
-        ids = mine["ref"][mine["kind"] == codes.TRADE]
+        trades = mine[mine["kind"] == codes.TRADE]
+        ids, count = trades["ref"], np.cumsum((trades["marks"] & codes.RESYNC) != 0)  # a venue that began to count anew
         unique = np.unique(ids)
-        twice += len(ids) - len(unique)
+        twice += len(ids) - len(np.unique(np.stack((count, ids)), axis=1).T)
         if stream.venue in counted and len(unique):
             missing += int(unique[-1] - unique[0] + 1 - len(unique))
             gaps += int(((mine["kind"] == codes.STREAM) & (mine["value"] == codes.GAP)).sum())
