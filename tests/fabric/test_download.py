@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +157,46 @@ def test_a_venue_without_history_says_so(tmp_path: Path, judge: Judge) -> None:
     venue.ask_trades = lambda *_: None  # type: ignore[method-assign]
     with markets.store(tmp_path / "s") as store, pytest.raises(BadData, match="no history"):
         fetch(store, venue, tmp_path / "raw", judge, "")
+
+
+CHILD = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from fabric import markets, test_download
+from tradewind.fabric import download
+from tradewind.fabric.sieve import Judge
+
+async def at_once(_seconds):
+    return
+
+def dying(real):
+    calls = []
+    def call(*given, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            os._exit(9)  # as SIGKILL would: nothing is tidied up
+        return real(*given, **named)
+    return call
+
+download.asyncio.sleep = at_once
+holder, name = {"write": (download.TapeWriter, "close"), "note": (download, "_note")}[sys.argv[3]]
+setattr(holder, name, dying(getattr(holder, name)))
+folder = Path(sys.argv[2])
+with markets.store(folder / "s") as store:
+    test_download.fetch(store, test_download.Venue(), folder / "raw", Judge(1, 1, compiled=False), "")
+"""
+
+
+@pytest.mark.parametrize("where", ["write", "note"])
+def test_a_killed_download_knows_what_is_missing(tmp_path: Path, judge: Judge, where: str) -> None:
+    """Killed on its second day: with half a tape, or with one that was taken in and not noted."""
+    call = [sys.executable, "-c", CHILD, str(Path(__file__).parent.parent), str(tmp_path), where]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(call, env=env, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 9, done.stderr
+    with markets.store(tmp_path / "s", 1_000) as store:
+        found = fetch(store, Venue(), tmp_path / "raw", judge, "")
+        assert (found.had, found.days, found.partial) == (1, 2, [])
+        assert store.lake.scan("trades").collect()["trade_id"].sort().to_list() == list(range(144, 4 * 144))
+        assert verify(store, judge_for=lambda _: judge).equal
