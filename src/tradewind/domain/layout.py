@@ -157,6 +157,16 @@ TRUST = np.dtype(
         ("blame", i8), ("trusted", i8), ("quoted_off", i8), ("grace", f8), ("jump_bp", f8), ("stood_ns", i8), ("still_ns", i8),
     ]
 )  # fmt: skip
+LOOKS = 60  # bars over which a source of bars has a habit
+# apart: how far close, high and low of the bar that ended at `end` lie from what `others` say of it (ratios), past: those of the n bars
+# before, without signs, in a ring; stood: how far the closes stood from everybody's, premium: the median of that; told: which of
+# its extremes were (bits); said, off, order: lists of a moment
+HABITS = np.dtype(
+    [
+        ("n", i8), ("end", i8), ("others", i8), ("told", i8), ("premium", f8), ("apart", f8, (3,)), ("past", f8, (3, LOOKS)),
+        ("stood", f8, (LOOKS,)), ("said", f8, (9,)), ("off", f8, (9,)), ("order", f8, (LOOKS,)),
+    ]
+)  # fmt: skip
 GROUPED = np.dtype(
     [
         ("reference", f8),
@@ -353,6 +363,7 @@ def _of_market(c: Capacity, tables: tuple[tuple[Any, ...], ...]) -> list[tuple[A
         ("source", SOURCE, (c.sources,)),
         ("book", BOOK, (c.instruments,)),
         ("trust", TRUST, (c.instruments,)),
+        ("habits", HABITS, (c.instruments,)),
         ("quoted", QUOTED, (c.instruments,)),
         ("group", GROUPED, (c.assets,)),
         ("pegs", PEGS),

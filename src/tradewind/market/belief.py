@@ -22,7 +22,7 @@ from ..domain.reasons import (
     WRONG_SCALE,
 )
 from ..kernel.jit import called, compiled
-from . import consensus
+from . import compared, consensus
 from .truth import LOWER_HALF, invalidate, is_news_of_trade, low_below
 from .verdicts import power_of_ten, tell_row, tell_stray, tell_touch
 
@@ -245,6 +245,8 @@ def weigh(s: Any, i: int, out: Any) -> None:
             return  # by a rate nobody vouches for, nobody is judged
         trust = s.trust[i]
         off = abs(top.worth * rate - g.reference) / g.reference * 1e4
+        if trust.span_ns != 0 and s.clock.now > top.ts and compared.is_met(s, i):
+            off = abs(s.habits[i].apart[compared.CLOSE]) * 1e4
         trust.deviation = off
         if off > trust.reach or top.suspect == OFF_CONSENSUS:
             stray(s, i, off, out)
@@ -307,13 +309,21 @@ def stray(s: Any, i: int, off: float, out: Any) -> None:
         due = stepped or now - trust.off_since >= OFF_NS
     else:
         due = top.ts < now < top.ts + trust.span_ns
-    if off > max(jump, trust.reach) or (due and consensus.agreeing(s, i, trust.reach * 1e-4) >= 2):
+    if off > max(jump, trust.reach) or (due and is_witnessed(s, i)):
         trust.off_since = now
         trust.doubted = off
         if left_behind(s, i, off):
             refuse(s, i, FROZEN_FEED, float(now - trust.moved_ns) * 1e-9, trust.reach, out)
         else:
             refuse(s, i, OFF_CONSENSUS, off, trust.reach, out)
+
+
+@called
+def is_witnessed(s: Any, i: int) -> bool:
+    """Whether two others say that it is this source who strayed."""
+    if s.trust[i].span_ns != 0 and compared.is_met(s, i):
+        return compared.stands_out(s, i)
+    return consensus.agreeing(s, i, s.trust[i].reach * 1e-4) >= 2
 
 
 @called

@@ -6,20 +6,19 @@ Bars are looked at a moment after they ended, when every source had its say.
 from typing import Any
 
 from ..domain.codes import GRADE_B, GRADE_C, INVALID, NEVER, SECOND, STALE, SYNCED
-from ..domain.layout import BASE, JUMP_BP, MAX_MEMBERS, QUOTE_ASSET, TRUST_ENTER, TRUST_LEAVE
+from ..domain.layout import BASE, JUMP_BP, QUOTE_ASSET, TRUST_ENTER, TRUST_LEAVE
 from ..domain.reasons import (
     CROSSED_BOOK,
     DISTRUSTED,
     FROZEN_FEED,
     HOLE_IN_STREAM,
     IMPOSSIBLE_JUMP,
-    LONG_WICK,
     OFF_CONSENSUS,
     QUOTE_DIFFERS,
     STALE_FEED,
 )
 from ..kernel.jit import called, compiled
-from . import belief, consensus
+from . import belief, compared, consensus
 from .truth import YOUNG_BARS
 from .verdicts import tell_touch
 
@@ -32,9 +31,6 @@ LEAST_USUAL_BP = 0.5
 USUAL_TIMES = 4.0  # the usual distance times this is granted
 SCATTER_TIMES = 4.0  # and the votes' scatter times this
 CALMING = 0.9  # what remains of a move of the reference at the next look: closes of one bar are as old as their last trades
-MANIA_SHARE = 0.333  # of the jump limit: what the reference moves beyond it in a long bar is a mania, when venues part
-MANIA_TIMES = 8.0  # and is granted so often,
-CALM_SCATTER = 2e-3  # where the votes scatter (ratio) further, in full from twice of it: a market that moves as one parts nobody
 OFF_SHARE = 0.1  # of the jump limit is granted at least
 FROZEN_MOVE = 1e-3  # the others' move (ratio) that one touch cannot have missed, if its spread is not wider still
 STILL_MORE = 2  # bars of one same close beyond a source's longest stand, and a quarter of it,
@@ -47,8 +43,6 @@ QUOTE_NS = 5 * SECOND  # book and best quote may differ for so long
 LASTING = (1 << (OFF_CONSENSUS - HOLE_IN_STREAM)) | (1 << (FROZEN_FEED - HOLE_IN_STREAM)) | (1 << (DISTRUSTED - HOLE_IN_STREAM))
 PEG_TIMES = 2.0  # what a broken peg lost is granted twice: venues fall one after another, and further than they stay
 LOOK_NS = SECOND  # from one watch to the next
-WICK_TIMES = 1.0  # how far the others' extremes lie apart, times this, is granted to an extreme
-WICK_SHARE = 0.15  # of the jump limit: an extreme this far out wants a second witness
 
 
 @compiled
@@ -129,13 +123,15 @@ def measure(s: Any, i: int, out: Any) -> None:
     top = s.top[i]
     trust = s.trust[i]
     if top.condition == SYNCED and (top.good != 0 or top.suspect >= OFF_CONSENSUS):
+        if trust.span_ns != 0 and s.clock.now > top.ts:
+            compared.compare(s, i)
         grant(s, i)
         belief.weigh(s, i, out)
         thaw(s, i, out)
         if s.book[i].fed_by > 0:
             second_opinion(s, i, out)
         if trust.span_ns != 0 and s.clock.now - top.ts < trust.span_ns:
-            wicks(s, i, out)
+            compared.extremes(s, i, out)
             stands(s, i, out)
         habituate(s, i)
     rate(s, i, out)
@@ -146,15 +142,15 @@ def grant(s: Any, i: int) -> None:
     """How far the source may stand off at this look."""
     trust = s.trust[i]
     g = s.group[s.fact.rule[i, BASE]]
-    jump = float(s.fact.rule[i, JUMP_BP])
-    unrest = (g.unrest + s.group[s.fact.rule[i, QUOTE_ASSET]].unrest) * 1e4
-    if trust.stretch > 1.0:
-        parted = min(max((g.scatter - CALM_SCATTER) / CALM_SCATTER, 0.0), 1.0)
-        unrest = unrest / trust.stretch + parted * MANIA_TIMES * max(unrest - MANIA_SHARE * jump, 0.0)
-    reach = max(max(USUAL_TIMES * trust.usual, SCATTER_TIMES * g.scatter * 1e4), unrest)
-    torn = consensus.lost(g) + consensus.lost(s.group[s.fact.rule[i, QUOTE_ASSET]])
-    trust.grace = PEG_TIMES * torn * 1e4
-    trust.reach = max(min(max(reach, OFF_SHARE * jump), trust.jump_bp), trust.grace)
+    quoted = s.group[s.fact.rule[i, QUOTE_ASSET]]
+    trust.grace = PEG_TIMES * (consensus.lost(g) + consensus.lost(quoted)) * 1e4
+    if trust.span_ns != 0 and compared.is_met(s, i):
+        reach = compared.leeway(s, i)
+    else:
+        unrest = (g.unrest + quoted.unrest) * 1e4 / max(trust.stretch, 1.0)
+        reach = max(max(USUAL_TIMES * trust.usual, SCATTER_TIMES * g.scatter * 1e4), unrest)
+        reach = max(reach, OFF_SHARE * float(s.fact.rule[i, JUMP_BP]))
+    trust.reach = max(min(reach, trust.jump_bp), trust.grace)
 
 
 @compiled
@@ -226,49 +222,6 @@ def second_opinion(s: Any, i: int, out: Any) -> None:
         trust.quoted_off = s.clock.now
     elif s.clock.now - trust.quoted_off >= QUOTE_NS:
         tell_touch(s, i, QUOTE_DIFFERS, off, limit, out)
-
-
-@called
-def wicks(s: Any, i: int, out: Any) -> None:
-    """An extreme far outside a bar's open and close that no other bar of the same moment saw, each measured from its own close."""
-    b = s.bar[i, 0]
-    most = max(WICK_SHARE * float(s.fact.rule[i, JUMP_BP]), s.trust[i].reach) * 1e-4
-    high = float(b.c_high)
-    low = float(b.c_low)
-    above = high > (1.0 + most) * float(max(b.c_open, b.c_close))
-    below = low * (1.0 + most) < float(min(b.c_open, b.c_close))
-    if above or below:
-        for side in range(2):  # each by itself: a high that others saw excuses no low
-            x = high / float(b.c_close) - 1.0 if side == 0 else 1.0 - low / float(b.c_close)
-            witnessed = seen_elsewhere(s, i, side)
-            if witnessed >= 0.0 and (above if side == 0 else below) and x > witnessed + 0.5 * most:
-                tell_touch(s, i, LONG_WICK, x * 1e4, (witnessed + 0.5 * most) * 1e4, out)
-
-
-@called
-def seen_elsewhere(s: Any, i: int, side: int) -> float:
-    """How far (a ratio) the others' bars of the same moment reach above (side 0) or below their closes; -1 where there are none.
-
-    The second furthest, where three others saw that bar, and what lies between the furthest and the nearest times WICK_TIMES.
-    """
-    b = s.bar[i, 0]
-    g = s.group[s.fact.rule[i, BASE]]
-    first = -1.0
-    second = -1.0
-    least = 1e300
-    n = 0
-    for m in range(min(g.n_members, MAX_MEMBERS)):
-        other = s.bar[g.member[m], 0]
-        if g.member[m] != i and other.last_end == b.last_end and other.c_close > 0:
-            edge = float(other.c_high if side == 0 else other.c_low) / float(other.c_close)
-            x = abs(edge - 1.0)
-            second = max(second, min(first, x))
-            first = max(first, x)
-            least = min(least, x)
-            n += 1
-    if n == 0:
-        return -1.0
-    return (second if n > 2 else first) + WICK_TIMES * (first - least)
 
 
 @compiled
