@@ -158,9 +158,9 @@ TRUST = np.dtype(
     ]
 )  # fmt: skip
 LOOKS = 60  # bars over which a source of bars has a habit
-# apart: how far close, high and low of the bar that ended at `end` lie from what `others` say of it (ratios), past: those of the n bars
-# before, without signs, in a ring; stood: how far the closes stood from everybody's, premium: the median of that; told: which of
-# its extremes were (bits); said, off, order: lists of a moment
+# apart: how far close, high and low of the bar that ended at `end` lie from what `others` say of it (ratios), past: those of the
+# n bars before, without signs, in a ring; stood: how far the closes stood from everybody's, premium: the median of that; told:
+# which of its extremes were (bits); said, off, order: lists of a moment
 HABITS = np.dtype(
     [
         ("n", i8), ("end", i8), ("others", i8), ("told", i8), ("premium", f8), ("apart", f8, (3,)), ("past", f8, (3, LOOKS)),
