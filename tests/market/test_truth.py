@@ -183,6 +183,34 @@ def test_a_venue_clock_that_goes_back_is_noted_once() -> None:
     assert condition(stage) == codes.SYNCED and good(stage)
 
 
+def test_another_clock_is_told_once_and_believed_after_a_minute() -> None:
+    """As long as it stands, at whatever look; when it is set back that is told once, too."""
+    stage = running(1)
+    told: list[tuple[int, int]] = []
+    for second in range(200):
+        late_s = 12 if 10 <= second < 100 else 0
+        stage.now += codes.SECOND
+        stamp = stage.now - late_s * codes.SECOND
+        told += verdicts(stage.feed(stage.diff(0, [(codes.BUY, 1, 2 + second % 2)], ts_venue=stamp)))
+    assert [code for _, code in told if code == reasons.CLOCK_JUMPED] == [reasons.CLOCK_JUMPED] * 2
+
+
+@pytest.mark.parametrize(("later_s", "code"), [(1, reasons.TOLD_TWICE), (30, reasons.OLD_MESSAGE)])
+def test_a_trade_told_again_is_a_double_while_it_is_young(later_s: int, code: int) -> None:
+    """However many came between: a busy market makes more of them in a second than ids are remembered."""
+    stage = running(1)
+    stage.feed(stage.diff(0, [(codes.BUY, 1, 2)], ts_venue=stage.now))
+    first = stage.now
+    trade = [(codes.BUY, 10_000_000, 5)]
+    for ref in range(1, 201):
+        stage.now += codes.MILLISECOND
+        assert verdicts(stage.feed(stage.rows(codes.TRADE, 0, TRADES_OF, trade, ref=ref, ts_venue=stage.now))) == []
+    stage.now = first + later_s * codes.SECOND
+    assert verdicts(stage.feed(stage.diff(0, [(codes.BUY, 1, 3)], ts_venue=stage.now))) in ([], [(0, reasons.STALE_FEED)])
+    again = stage.rows(codes.TRADE, 0, TRADES_OF, trade, ref=40, ts_venue=first + 40 * codes.MILLISECOND)
+    assert verdicts(stage.feed(again)) == [(0, code)]
+
+
 # One against the others --------------------------------------------------------------------------------------------------
 
 

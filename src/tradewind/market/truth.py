@@ -64,6 +64,7 @@ MOST_BARS = 60  # of silence a source of bars may get used to
 BACKWARD_NS = SECOND // 10  # a venue's stamps may jitter by less
 CLOCK_STEP_NS = 3 * SECOND // 4  # stamps further than this from their usual lag are a clock's, not the network's
 CLOCK_SET_NS = MINUTE  # a lag that stands this long is usual
+AGAIN_NS = 5 * SECOND  # a trade this old, beyond its usual lag, is told twice; an older one is replayed
 
 
 # Integrity -------------------------------------------------------------------------------------------------------------------
@@ -269,9 +270,9 @@ def odd_time(s: Any, row: Any, out: Any) -> None:
         trust.lag_ns = lag
         trust.odd_since = 0
     elif abs(lag - trust.lag_ns) > CLOCK_STEP_NS:
-        if trust.odd_since == 0:
+        if trust.odd_since == 0:  # told once, for as long as it stands
             trust.odd_since = row.ts_local
-        tell_row(s, row, CLOCK_JUMPED, float(lag - trust.lag_ns) * 1e-9, float(CLOCK_STEP_NS) * 1e-9, out)
+            tell_row(s, row, CLOCK_JUMPED, float(lag - trust.lag_ns) * 1e-9, float(CLOCK_STEP_NS) * 1e-9, out)
 
 
 @called
@@ -322,7 +323,9 @@ def odd_trade(s: Any, row: Any, out: Any) -> bool:
         trust.heard_trades |= 1 << -ahead
         return True
     trust.n_old += 1
-    tell_row(s, row, TOLD_TWICE if ahead > -REMEMBERED else OLD_MESSAGE, float(row.ref), float(trust.last_trade), out)
+    young = row.ts_venue > 0 and trust.lag_ns != NEVER and row.ts_local - row.ts_venue - trust.lag_ns < AGAIN_NS
+    again = ahead > -REMEMBERED or young  # a busy market trades more often than is remembered
+    tell_row(s, row, TOLD_TWICE if again else OLD_MESSAGE, float(row.ref), float(trust.last_trade), out)
     return False
 
 
