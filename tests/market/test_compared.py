@@ -84,3 +84,12 @@ def test_one_other_names_nobody() -> None:
     stage = stage_of_bars("a:BTC/USD", "b:BTC/USD")
     assert played(stage, 0, 20, {0: 1000.0, 1: 1000.0}) == []
     assert not {(0, OFF_CONSENSUS), (1, OFF_CONSENSUS)} & set(minute(stage, 20, {0: 1000.0, 1: 1003.9}))
+
+
+def test_one_who_is_doubted_hides_nobody_else() -> None:
+    """Of four, one has long stood 3 % off and is told; then another strays by 1 %: it is not the furthest, and is named."""
+    stage = stage_of_bars(*(f"{venue}:BTC/USD" for venue in "abcd"))
+    honest: dict[int, Bar | float] = dict.fromkeys(range(3), 1000.0)
+    assert played(stage, 0, 20, honest | {3: 1000.0}) == []
+    assert (3, OFF_CONSENSUS) in played(stage, 20, 24, honest | {3: 970.0})
+    assert (2, OFF_CONSENSUS) in minute(stage, 24, honest | {2: 1010.0, 3: 970.0})

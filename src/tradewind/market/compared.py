@@ -114,21 +114,35 @@ def worth_at(s: Any, j: int, edge: int) -> float:
 def gather(s: Any, i: int, of: int, edge: int) -> int:
     """Puts what the others say at the moment of instrument `of`'s bar into i's list, in order; how many they are.
 
-    Those whose price can be none say nothing, and of a bar that was not believed there is but the close.
+    Of a bar that was not believed there is but the close.
     """
     g = s.group[s.fact.rule[of, BASE]]
     said = s.habits[i].said
     n = 0
     for m in range(min(g.n_members, MAX_MEMBERS)):
         j = g.member[m]
-        b = s.bar[j, 0]
-        possible = s.top[j].suspect == 0 or consensus.strayed(s.top[j])
-        if j != of and possible and b.last_end == s.bar[of, 0].last_end and b.c_close > 0:
-            x = worth_at(s, j, edge)
-            if x > 0.0 and (edge == CLOSE or is_believed(s, j)):
-                insert(said, n, x)
-                n += 1
+        if joins(s, of, j) and (edge == CLOSE or is_believed(s, j)):
+            insert(said, n, worth_at(s, j, edge))
+            n += 1
     return n
+
+
+@called
+def joins(s: Any, of: int, j: int) -> bool:
+    """Whether another instrument j told a bar of the moment of `of`'s, at a price that can be one."""
+    if j == of or s.bar[j, 0].last_end != s.bar[of, 0].last_end or s.bar[j, 0].c_close <= 0:
+        return False
+    return bool(s.top[j].suspect == 0 or consensus.strayed(s.top[j])) and worth_at(s, j, CLOSE) > 0.0
+
+
+@called
+def is_short(s: Any, of: int) -> bool:
+    """Whether fewer than two of the others are doubted by nobody."""
+    g = s.group[s.fact.rule[of, BASE]]
+    n = 0
+    for m in range(min(g.n_members, MAX_MEMBERS)):
+        n += int(s.top[g.member[m]].suspect == 0 and joins(s, of, g.member[m]))
+    return n < WITNESSES
 
 
 @compiled
@@ -203,15 +217,18 @@ def leeway(s: Any, i: int) -> float:
 
 @called
 def stands_out(s: Any, i: int) -> bool:
-    """Whether nobody's close lies further from the others' than i's: who is left alone by the others is the one who strayed."""
+    """Whether nobody's close lies further from the others' than i's: who is left alone by the others is the one who strayed.
+
+    Who is doubted already hides nobody, unless too few others are left to tell.
+    """
     g = s.group[s.fact.rule[i, BASE]]
     h = s.habits[i]
+    few = is_short(s, i)
     for m in range(min(g.n_members, MAX_MEMBERS)):
         j = g.member[m]
-        if j != i and s.bar[j, 0].last_end == h.end:
+        if joins(s, i, j) and (few or s.top[j].suspect == 0):
             n = gather(s, i, j, CLOSE)
-            x = worth_at(s, j, CLOSE)
-            if n > 0 and x > 0.0 and abs(x / middle(h.said, n) - 1.0) > abs(h.apart[CLOSE]):
+            if n > 0 and abs(worth_at(s, j, CLOSE) / middle(h.said, n) - 1.0) > abs(h.apart[CLOSE]):
                 return False
     return True
 
