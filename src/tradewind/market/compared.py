@@ -47,14 +47,14 @@ def compare(s: Any, i: int) -> None:
         h.apart[HIGH] = 0.0
         h.apart[LOW] = 0.0
         if h.n % PREMIUM_EVERY == 0:
-            h.premium = premium(s, i)
+            h.premium = usual_premium(s, i)
     h.stood[h.n % LOOKS] = stands(s, i)
     for edge in range(3 if is_believed(s, i) else 1):
         n = gather(s, i, i, edge)
         own = worth_at(s, i, edge)
         if n > 0 and own > 0.0:
             h.others = max(h.others, n)
-            h.apart[edge] = own / middle(h.said, n) - 1.0
+            h.apart[edge] = own / median_of_sorted(h.said, n) - 1.0
             h.past[edge, h.n % LOOKS] = abs(h.apart[edge])
 
 
@@ -79,11 +79,11 @@ def stands(s: Any, i: int) -> float:
     if n == 0 or own <= 0.0:
         return 0.0
     insert(h.said, n, own)
-    return (1.0 + h.premium) * own / middle(h.said, n + 1) - 1.0
+    return (1.0 + h.premium) * own / median_of_sorted(h.said, n + 1) - 1.0
 
 
 @called
-def premium(s: Any, i: int) -> float:
+def usual_premium(s: Any, i: int) -> float:
     """The median of that over the bars before: what a source usually asks more is no deviation, nor a witness."""
     h = s.habits[i]
     n = min(h.n, LOOKS - 1)
@@ -91,7 +91,7 @@ def premium(s: Any, i: int) -> float:
         return 0.0
     for k in range(n):
         insert(h.order, k, h.stood[(h.n - 1 - k) % LOOKS])
-    x = middle(h.order, n)
+    x = median_of_sorted(h.order, n)
     return (1.0 if x > 0.0 else -1.0) * max(abs(x) - NO_PREMIUM, 0.0)
 
 
@@ -156,7 +156,7 @@ def insert(said: Any, n: int, x: float) -> None:
 
 
 @compiled
-def middle(said: Any, n: int) -> float:
+def median_of_sorted(said: Any, n: int) -> float:
     """The median of n sorted values."""
     return float(0.5 * (said[(n - 1) // 2] + said[n // 2]))
 
@@ -168,7 +168,7 @@ def parted(s: Any, i: int, edge: int) -> float:
     n = gather(s, i, i, edge)
     if n < PARTIES:
         return 0.0
-    known = middle(h.said, n)
+    known = median_of_sorted(h.said, n)
     for k in range(n):
         insert(h.off, k, abs(h.said[k] - known))
     return float(h.off[n // 2]) / known
@@ -181,7 +181,7 @@ def habitual(s: Any, i: int, edge: int) -> float:
     n = min(h.n, LOOKS - 1)
     for k in range(n):
         insert(h.order, k, h.past[edge, (h.n - 1 - k) % LOOKS])
-    return middle(h.order, n) if n > 0 else 0.0
+    return median_of_sorted(h.order, n) if n > 0 else 0.0
 
 
 # Judging ---------------------------------------------------------------------------------------------------------------------
@@ -196,9 +196,9 @@ def granted(s: Any, i: int, edge: int) -> float:
     wide = 0.0
     n = gather(s, i, i, HIGH)
     if n > 0:
-        top = middle(said, n)
+        top = median_of_sorted(said, n)
         n = gather(s, i, i, LOW)
-        wide = top / middle(said, n) - 1.0
+        wide = top / median_of_sorted(said, n) - 1.0
     own = max(NEAR, HABIT_TIMES * habitual(s, i, edge))
     return max(own, max(RANGE_SHARE * wide, SCATTER_TIMES * parted(s, i, edge)))
 
@@ -228,7 +228,7 @@ def stands_out(s: Any, i: int) -> bool:
         j = g.member[m]
         if joins(s, i, j) and (few or s.top[j].suspect == 0):
             n = gather(s, i, j, CLOSE)
-            if n > 0 and abs(worth_at(s, j, CLOSE) / middle(h.said, n) - 1.0) > abs(h.apart[CLOSE]):
+            if n > 0 and abs(worth_at(s, j, CLOSE) / median_of_sorted(h.said, n) - 1.0) > abs(h.apart[CLOSE]):
                 return False
     return True
 
