@@ -144,11 +144,7 @@ def test_a_live_run_is_taken_up_and_still_is_its_recording(live: tuple[Path, Res
     down = rows[at : at + len(before)]
     assert set(zip(down["kind"].tolist(), down["ref"].tolist(), strict=True)) == {(codes.STREAM, reasons.DISCONNECTED)}
     assert down["ts_local"][-1] - ends.last_ts < codes.MILLISECOND < rows["ts_local"][at + len(before)] - ends.last_ts
-    trades = rows[(rows["kind"] == codes.TRADE)]
-    for source, last in before.items():
-        mine = trades["ref"][trades["source"] == source]
-        if last["kind"] == codes.TRADE:
-            assert len(np.unique(mine)) == len(mine)
+    assert not of_market(rows, tape.manifest.streams, ())["trades_twice"]
 
 
 def test_a_killed_live_run_goes_on_from_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

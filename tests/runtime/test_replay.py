@@ -12,7 +12,7 @@ import pytest
 
 import tradewind
 from machines import default_machine
-from tradewind.domain import codes
+from tradewind.domain import codes, layout
 from tradewind.domain.errors import BadData, BadUse, Corrupt
 from tradewind.domain.rows import ROW_BYTES, Rows
 from tradewind.engine.compose import Composition, Machine
@@ -24,6 +24,7 @@ from tradewind.runtime.planning import Plan
 from tradewind.runtime.replay import Replayed, Replayer, fold, replay
 from tradewind.runtime.wakes import Wakes
 from tradewind.storage.journal import JournalReader, JournalWriter
+from tradewind.storage.tape import Tape, TapeWriter
 from tradewind.strategies.swing import Swing
 from worldtape import QUICK, child, environment, own_rows, paper_run, world_tape
 
@@ -145,6 +146,32 @@ def test_another_machine_is_refused_and_offered_the_facts(run: Result) -> None:
     with pytest.raises(BadUse, match="written by machine") as told:
         Replayer(Path(run.journal), machine=other).refuse_other()
     assert "--facts" in told.value.todo
+
+
+def test_a_rule_that_changes_on_the_tape_is_a_fact_of_the_journal(tmp_path: Path) -> None:
+    """It is written as itself, no TAPE row covers it, and the facts folded from the journal alone are those of the replay."""
+    source = world_tape(SECONDS)
+    tape = np.concatenate([part.copy() for part in source.segments()])
+    at = len(tape) // 2
+    rule = tape[at : at + 1].copy()
+    for name in ("side", "price", "quantity", "stream_seq", "source", "account"):
+        rule[name] = 0
+    rule["kind"], rule["marks"], rule["instrument"], rule["strategy"] = codes.RULE, codes.WHOLE, 1, -1
+    rule["ref"], rule["value"] = layout.ACCESS, codes.CANCEL_ONLY
+    with TapeWriter(tmp_path / "tape", source.manifest.instruments, source.manifest.streams, "with a rule") as writer:
+        writer.append(np.concatenate([tape[:at], rule, tape[at:]]))
+        writer.close(source.manifest.notes)
+    told, _ = paper_run(Tape.open(tmp_path / "tape"), tmp_path / "out")
+    options = BacktestOptions(tape=told.tape, out=tmp_path / "out", set=told.set)
+    found = backtest(options, configured(options, {}))
+    again = proved(Path(found.journal))
+    assert again.equal and again.commands > 100, again.first_difference
+    state, _ = fold(Path(found.journal), default_machine())
+    assert facts_digest(state) == again.facts and int(state[0]["fact"]["rule"][1, layout.ACCESS]) == codes.CANCEL_ONLY
+    written = every_row(found)
+    assert ((written["kind"] == codes.RULE) & (written["ref"] == layout.ACCESS) & (written["value"] > 0)).sum() == 1
+    covered = written[written["kind"] == codes.TAPE]
+    assert not ((covered["ref"] <= at) & (covered["value"] > at)).any() and (covered["value"] == at).any()
 
 
 # End to end: a journal that ends anywhere ----------------------------------------------------------------------------------------

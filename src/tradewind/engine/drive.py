@@ -2,12 +2,14 @@
 
 `out` becomes the journal, in exactly the order things happened: TAPE rows stand for the market rows the machine read,
 then come the rows the venue or a strategy sent it, and the commands it emitted. The last TAPE row is left open while
-nothing but market rows pass, and closed by whatever comes next.
+nothing but market rows pass, and closed by whatever comes next. A rule that changes on the tape is a fact, and facts are what
+the journal says: it is written as itself, and no TAPE row covers it.
 """
 
 from typing import Any
 
-from tradewind.domain.codes import BAR, END, FAULT, FULL, LAST, QUOTE, TAPE, WHOLE, WOKEN
+from tradewind.domain.codes import BAR, END, FAULT, FULL, LAST, QUOTE, RULE, TAPE, WHOLE, WOKEN
+from tradewind.kernel.emit import emit
 from tradewind.kernel.jit import called, compiled, entry
 from tradewind.simulation import venue
 
@@ -36,6 +38,10 @@ def run(state: Any, physics: Any, tape: Any, start: int, stop: int, segment: int
         if v.clock.next_due <= row.ts_local:
             close_stretch(s, out, opened, i)
             deliver(s, v, row.ts_local, out)
+            opened = open_stretch(s, out, i, segment)
+        elif row.kind == RULE:
+            close_stretch(s, out, opened, i)
+            i += take_rule(s, v, row, out)
             opened = open_stretch(s, out, i, segment)
         else:
             n = s.clock.n_out
@@ -66,6 +72,27 @@ def deliver(s: Any, v: Any, until: int, out: Any) -> None:
     if s.clock.next_due <= due:
         return  # no room for all that time brought: the driver comes back with an empty `out`
     bring(s, v, due, out)
+
+
+@called
+def take_rule(s: Any, v: Any, row: Any, out: Any) -> int:
+    """A rule of the tape enters the journal and the machine; 0 where time itself needed all the room, and the row waits."""
+    n = s.clock.n_out
+    catch_up(s, row.ts_local, out)
+    venue.accept(v, out, n, s.clock.n_out)
+    if s.clock.next_due <= row.ts_local:
+        return 0
+    first = s.clock.n_out
+    r = emit(s, out, RULE, row.instrument)
+    r.source = row.source
+    r.stream_seq = row.stream_seq
+    r.ts_venue = row.ts_venue
+    r.ts_local = row.ts_local
+    r.ref = row.ref
+    r.value = row.value
+    on_row(s, r, out)
+    venue.accept(v, out, first + 1, s.clock.n_out)
+    return 1
 
 
 @compiled

@@ -98,11 +98,14 @@ def worker() -> Background:
 
 
 class Opening:
-    """The first rows of a run, held until every instrument has a price, or so many that none will come."""
+    """The first rows of a run, held until every instrument has a price, or so many that none will come.
 
-    def __init__(self, fabric: Fabric) -> None:
+    A price that was found stays, whenever it was looked for; known: those that an earlier life found.
+    """
+
+    def __init__(self, fabric: Fabric, known: Mapping[str, float] | None = None) -> None:
         self.fabric = fabric
-        self.prices: dict[str, float] = {}
+        self.prices: dict[str, float] = dict(known or {})
         self._rows: list[Rows] = []
         self._held = 0
         self._open = True
@@ -116,7 +119,7 @@ class Opening:
     def look(self) -> bool:
         """Whether every instrument has a price by now."""
         if self._open and self._rows:
-            self.prices = first_prices(one(self._rows), self.fabric)
+            self.prices = first_prices(one(self._rows), self.fabric) | self.prices
             if self.complete or self._held > OPENING_ROWS:
                 self._open, self._rows = False, []
         return self.complete

@@ -16,7 +16,7 @@ from tradewind.domain.rows import Rows
 from tradewind.fabric.assembly import Fabric
 from tradewind.fabric.streams import CONDITION_NAMES
 from tradewind.storage.marketlog import MarketLog, MarketReader
-from tradewind.storage.recording import MARKET, is_recording, note_sitting, write_notes
+from tradewind.storage.recording import MARKET, is_recording, note_sitting, read_notes, write_notes
 
 from .live_rows import OPENING_ROWS, Ends, LiveRows, Opening, begin_log, go_on, worker
 from .live_source import Choice, Opened, Say, book_depths, opened, same_as
@@ -60,7 +60,7 @@ async def _record(choice: Choice, out: Path, duration_ns: int | None, show: tupl
         named = f"{len(fabric.instruments)} instruments of {', '.join(x.adapter.venue for x in fabric.wanted)} ({source})"
         say(f"{'going on with' if earlier else 'recording'} {named}")
         with MarketLog.reopen(out / MARKET, worker=worker()) if earlier else begin_log(out, fabric) as log:
-            opening, told = Opening(fabric), [False]
+            opening, told = Opening(fabric, read_notes(out).get("first_prices")), [False]
             note_sitting(out, log.rows if earlier else 0)
 
             def keep(rows: Rows) -> None:
