@@ -81,7 +81,7 @@ def test_marks_and_funding_are_asked_for(both: dict[str, Any]) -> None:
     assert len(bridged["marks"]) == len(bridged["funding"]) > 5, "one request for both"
     for which in (0, 1):
         heard, asked = ([pair[which] for pair in told["marks"]] for told in (native, bridged))
-        margin = max(heard) // 10_000
+        margin = max(heard) // 4_000  # the two hear it at other moments, and it moves by a basis point a second
         assert min(heard) - margin <= min(asked) <= max(asked) <= max(heard) + margin
     assert {tuple(one) for one in bridged["funding"]} == {tuple(one) for one in native["funding"]} != set()
     assert both["feeds"]["bridge.binance"]["marks"] == []
