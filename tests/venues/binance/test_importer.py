@@ -117,7 +117,10 @@ def test_file_of_the_other_dialect_is_named(tmp_path: Path) -> None:
     assert len(run(record(tmp_path / "b", [wrap(b"depth", USDM), snapshot(7)]), dialect="binance-usdm")[0]) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1" + bytes(5_000), b"a,b,c\n" * 5_000, gzip.compress(TICKER * 90)[:40]])
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1" + bytes(5_000), b"a,b,c\n" * 5_000, gzip.compress(TICKER * 90)[:40]],
+    ids=["empty", "parquet", "csv", "cut"],  # gzip writes the second: two workers would name the test differently
+)  # fmt: skip
 def test_foreign_file_is_bad_data(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
     with pytest.raises(BadData, match=r"foreign.*expected a binance recording.*check the format"):
